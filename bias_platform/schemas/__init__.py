@@ -1,0 +1,27 @@
+"""One pandera model a table: the contract between two rooms, checked before a table is published.
+
+Not here: how tables are made (`corpora`, `prompts`, `inference`, `analysis`) or where they lie (`storage`).
+Use `validate_table`, which reports all failures of a table at once in words.
+"""
+
+from bias_platform.schemas.tables import (
+    Annotations,
+    Items,
+    Personas,
+    Predictions,
+    Questions,
+    TrainingExamples,
+    TrainingLog,
+)
+from bias_platform.schemas.validation import validate_table
+
+__all__ = [
+    "Annotations",
+    "Items",
+    "Personas",
+    "Predictions",
+    "Questions",
+    "TrainingExamples",
+    "TrainingLog",
+    "validate_table",
+]

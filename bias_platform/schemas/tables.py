@@ -1,0 +1,107 @@
+"""The tables that pass between rooms."""
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+OUTCOMES = ("answered", "refused", "invalid", "truncated", "failed")
+"""What can come of a cell; only `answered` carries an answer."""
+
+
+class _Table(pa.DataFrameModel):
+    class Config:
+        strict = True
+        coerce = False
+
+
+class Items(_Table):
+    """One row a text to be judged."""
+
+    item_id: Series[str] = pa.Field(unique=True, str_length={"min_value": 8}, description="stable id, by content")
+    text: Series[str] = pa.Field(str_length={"min_value": 1}, description="the post, cleaned and pseudonymised")
+    target_group: Series[str] = pa.Field(nullable=True, description="the group the post is about")
+    split: Series[str] = pa.Field(nullable=True, description="train, dev, test, or missing")
+    source_id: Series[str] = pa.Field(nullable=True, description="the source's own identifier")
+
+
+class Annotations(_Table):
+    """One row a judgement by one annotator, or by several who agree and are only counted."""
+
+    item_id: Series[str] = pa.Field(description="the judged item")
+    annotator_id: Series[str] = pa.Field(nullable=True, description="pseudonym; missing where only counts are known")
+    label: Series[str] = pa.Field(description="an option of the task")
+    annotators: Series[int] = pa.Field(ge=1, description="how many annotators this row stands for")
+
+    class Config:
+        strict = False  # annotator attributes follow, one column `annotator_<attribute>` each
+        coerce = False
+
+
+class Personas(_Table):
+    """One row a persona of a set, the control and the no-persona baseline included."""
+
+    persona_id: Series[str] = pa.Field(unique=True, description="partition key")
+    dimension: Series[str] = pa.Field(description="`control` and `baseline` for the two references")
+    phrase: Series[str] = pa.Field(nullable=True, description="fills {persona}; missing for the baseline")
+    label: Series[str] = pa.Field(description="short text for plots")
+    role: Series[str] = pa.Field(isin=["named", "control", "baseline"])
+    attributes: Series[str] = pa.Field(description="JSON object: annotator attribute -> value")
+
+
+class Questions(_Table):
+    """One row a question: what systems are compared on. Texts are rendered from the parts when asked."""
+
+    question_id: Series[str] = pa.Field(unique=True, str_length={"min_value": 32, "max_value": 32})
+    item_id: Series[str]
+    persona_id: Series[str]
+    template_id: Series[str] = pa.Field(nullable=True, description="missing for the baseline")
+    option_order: Series[str] = pa.Field(description="positions of the canonical options as shown, e.g. 0-1-2-3")
+    replicate: Series[int] = pa.Field(ge=0)
+
+
+class Predictions(_Table):
+    """One row a question answered (or not) by one system."""
+
+    question_id: Series[str] = pa.Field(unique=True)
+    cell_id: Series[str] = pa.Field(unique=True)
+    item_id: Series[str]
+    system: Series[str]
+    persona_id: Series[str]
+    template_id: Series[str] = pa.Field(nullable=True)
+    option_order: Series[str]
+    replicate: Series[int] = pa.Field(ge=0)
+    outcome: Series[str] = pa.Field(isin=list(OUTCOMES))
+    answer: Series[str] = pa.Field(nullable=True, description="an option of the task; only with outcome answered")
+    option_logprobs: Series[object] = pa.Field(
+        nullable=True,
+        description="log-probability of each canonical option (array of float64); scored tasks only",
+    )
+    raw_text: Series[str] = pa.Field(nullable=True, description="what the model wrote; generated tasks only")
+    detail: Series[str] = pa.Field(nullable=True, description="why there is no answer")
+
+    @pa.dataframe_check(error="an answer is there exactly when the outcome is 'answered'")
+    @classmethod
+    def answer_matches_outcome(cls, table: pd.DataFrame) -> pd.Series:
+        """No answer without outcome `answered`, none missing with it."""
+        return table["answer"].notna() == (table["outcome"] == "answered")
+
+
+class TrainingExamples(_Table):
+    """One row a chat example for tuning."""
+
+    example_id: Series[str] = pa.Field(unique=True)
+    item_id: Series[str]
+    persona_id: Series[str] = pa.Field(nullable=True)
+    template_id: Series[str] = pa.Field(nullable=True)
+    system_message: Series[str] = pa.Field(nullable=True)
+    user_message: Series[str]
+    answer: Series[str]
+
+
+class TrainingLog(_Table):
+    """One row an optimiser step."""
+
+    step: Series[int] = pa.Field(ge=1)
+    loss: Series[float] = pa.Field(ge=0)
+    learning_rate: Series[float] = pa.Field(ge=0)
+    tokens: Series[int] = pa.Field(ge=0, description="tokens seen so far")
