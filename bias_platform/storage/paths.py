@@ -70,6 +70,10 @@ class Lake:
         """One partition: `part.parquet` and its manifest."""
         return self.predictions(study) / f"model={system}" / f"persona={persona}"
 
+    def index(self, study: str) -> Path:
+        """The table of contents of a study's predictions."""
+        return self._at("predictions", f"{study}_index")
+
     def report(self, study: str, kind: str) -> Path:
         """A report's page and tables."""
         return self._at("reports", f"{study}_{kind}")

@@ -1,0 +1,192 @@
+"""What must hold within one entry beyond the types of its fields, e.g. that a template names {persona} once."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from bias_platform.catalog.entries import (
+    AdapterEntry,
+    Catalog,
+    CorpusEntry,
+    ModelEntry,
+    PersonaSetEntry,
+    StudyEntry,
+    TaskEntry,
+    TemplateSetEntry,
+    TrainingData,
+)
+from bias_platform.catalog.problems import Field, Problem, allowed, field_path, unknown
+from bias_platform.catalog.systems import NO_PERSONA
+
+RESERVED_DIMENSIONS = ("control", "baseline")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+def rule_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Every broken rule of every entry."""
+    for slug, corpus in catalog.corpora.items():
+        yield from _corpus(corpus, ("corpora", slug))
+    for slug, persona_set in catalog.persona_sets.items():
+        yield from _persona_set(persona_set, ("persona_sets", slug))
+    for slug, template_set in catalog.template_sets.items():
+        yield from _template_set(template_set, ("template_sets", slug, "templates"))
+    for slug, task in catalog.tasks.items():
+        yield from _task(task, ("tasks", slug))
+    for slug, model in catalog.models.items():
+        yield from _model(model, ("models", slug))
+    for slug, adapter in catalog.adapters.items():
+        yield from _adapter(adapter, ("adapters", slug))
+    for slug, study in catalog.studies.items():
+        yield from _study(study, ("studies", slug))
+
+
+def _corpus(corpus: CorpusEntry, place: Field) -> Iterator[Problem]:
+    if corpus.reader != "sample" and corpus.path is None:
+        yield Problem((*place, "path"), f"is required by the reader '{corpus.reader}'; name the file or folder")
+    if corpus.reader == "table" and corpus.columns is None:
+        yield Problem((*place, "columns"), "is required by the reader 'table'; say at least which column is the `text`")
+    if corpus.reader != "table" and corpus.columns is not None:
+        yield Problem((*place, "columns"), f"is not used by the reader '{corpus.reader}'; remove it or use 'table'")
+    if corpus.reader == "table" and corpus.parameters:
+        yield Problem((*place, "parameters"), "is not used by the reader 'table'; remove it")
+    if corpus.label_values and (corpus.columns is None or corpus.columns.label is None):
+        yield Problem((*place, "label_values"), "is used only with `columns.label`; add that column or remove this")
+    if corpus.columns is not None and corpus.columns.label is not None and corpus.columns.label_counts:
+        yield Problem((*place, "columns", "label_counts"), "cannot stand beside `label`; keep one of them")
+
+
+def _persona_set(persona_set: PersonaSetEntry, place: Field) -> Iterator[Problem]:
+    ids: dict[str, str] = {}
+    phrases: dict[str, str] = {}
+    named = [
+        (persona, (*place, "dimensions", dimension, index))
+        for dimension, personas in persona_set.dimensions.items()
+        for index, persona in enumerate(personas)
+    ]
+    for dimension, personas in persona_set.dimensions.items():
+        where = (*place, "dimensions", dimension)
+        if dimension in RESERVED_DIMENSIONS:
+            yield Problem(where, f"the name is taken by the {dimension} itself; rename the dimension")
+        if not personas:
+            yield Problem(where, "holds no persona; add one or remove the dimension")
+    for persona, where in [*named, (persona_set.control, (*place, "control"))]:
+        if persona.id == NO_PERSONA:
+            yield Problem((*where, "id"), f"'{NO_PERSONA}' is taken by the baseline without a persona; rename it")
+        yield from _seen_before(ids, persona.id, (*where, "id"), "the persona id")
+        yield from _seen_before(phrases, persona.phrase, (*where, "phrase"), "the phrase")
+
+
+def _seen_before(seen: dict[str, str], value: str, where: Field, what: str) -> Iterator[Problem]:
+    """Two personas with one id share a partition, two with one phrase share their questions: neither may be."""
+    if value in seen:
+        yield Problem(where, f"{what} '{value}' stands already in {seen[value]}; each may occur once in a set")
+    seen.setdefault(value, field_path(where))
+
+
+def _template_set(template_set: TemplateSetEntry, place: Field) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for template_id, text in template_set.templates.items():
+        where = (*place, template_id)
+        yield from _placeholders(text, where, once=("persona",), at_most_once=())
+        yield from _seen_before(seen, text, where, "the wording")
+
+
+def _placeholders(text: str, where: Field, once: tuple[str, ...], at_most_once: tuple[str, ...]) -> Iterator[Problem]:
+    counts = Counter(_PLACEHOLDER.findall(text))
+    known = [f"{{{name}}}" for name in (*once, *at_most_once)]
+    for name in once:
+        if counts[name] != 1:
+            times = "is missing" if counts[name] == 0 else f"stands {counts[name]} times"
+            yield Problem(where, f"{{{name}}} {times}; it must stand exactly once")
+    for name in at_most_once:
+        if counts[name] > 1:
+            yield Problem(where, f"{{{name}}} stands {counts[name]} times; it may stand once")
+    for name in counts:
+        if f"{{{name}}}" not in known:
+            yield unknown(where, f"{{{name}}}", "placeholder", known)
+
+
+def _task(task: TaskEntry, place: Field) -> Iterator[Problem]:
+    yield from _placeholders(task.question, (*place, "question"), once=("content",), at_most_once=("options",))
+    values = task.option_values
+    for index, value in enumerate(values):
+        if not value.strip() or value != value.strip():
+            yield Problem((*place, "options", index, "value"), f"'{value}' is empty or has spaces around it; trim it")
+        if value in values[:index]:
+            yield Problem((*place, "options", index, "value"), f"'{value}' is an option already; keep one")
+    for name in ("positive", "positive_lenient", "set_aside"):
+        for index, value in enumerate(getattr(task, name)):
+            if value not in values:
+                yield unknown((*place, name, index), value, "option", values)
+    yield from _outcome_rules(task, place)
+
+
+def _outcome_rules(task: TaskEntry, place: Field) -> Iterator[Problem]:
+    lost = [value for value in task.positive if task.positive_lenient and value not in task.positive_lenient]
+    if lost:
+        yield Problem((*place, "positive_lenient"), f"must contain all of `positive`; add {', '.join(lost)}")
+    both = [value for value in task.set_aside if value in (*task.positive, *task.positive_lenient)]
+    if both:
+        yield Problem((*place, "set_aside"), f"{', '.join(both)} cannot be both a yes and no judgement; remove it here")
+    for name in ("positive", "positive_lenient"):
+        if set(task.option_values) <= {*getattr(task, name), *task.set_aside}:
+            yield Problem((*place, name), "leaves no option that counts as no; take one out")
+
+
+def _model(model: ModelEntry, place: Field) -> Iterator[Problem]:
+    needed = {"reference": "recipe", "hub": "hub_id", "api": "api_name"}[model.kind]
+    if getattr(model, needed) is None:
+        yield Problem((*place, needed), f"is required by a model of kind '{model.kind}'")
+    if model.recipe is None:
+        return
+    if model.kind != "reference":
+        yield Problem(
+            (*place, "recipe"), f"a model of kind '{model.kind}' is not built here; remove it or use 'reference'"
+        )
+    if model.recipe.hidden_size % (2 * model.recipe.heads):
+        message = f"{model.recipe.hidden_size} must be a multiple of twice the heads ({model.recipe.heads})"
+        yield Problem((*place, "recipe", "hidden_size"), message)
+
+
+def _adapter(adapter: AdapterEntry, place: Field) -> Iterator[Problem]:
+    if not adapter.target_modules:
+        yield Problem((*place, "target_modules"), "must name at least one module")
+    yield from _composite(adapter.training, (*place, "training"))
+
+
+def _composite(training: TrainingData, place: Field) -> Iterator[Problem]:
+    if training.personas == "matching":
+        for name in ("composite_pattern", "composite_values"):
+            if getattr(training, name):
+                yield Problem((*place, name), "is used only with `personas: composite`; remove it or say composite")
+        return
+    if training.composite_pattern is None:
+        yield Problem((*place, "composite_pattern"), "is required by `personas: composite`")
+        return
+    names = _PLACEHOLDER.findall(training.composite_pattern)
+    if not names:
+        yield Problem((*place, "composite_pattern"), "names no attribute; write e.g. {gender} where its value goes")
+    for attribute in training.composite_values:
+        if attribute not in names:
+            yield unknown((*place, "composite_values", attribute), attribute, "attribute in composite_pattern", names)
+
+
+def _study(study: StudyEntry, place: Field) -> Iterator[Problem]:
+    yield from _repeated(study.systems, (*place, "systems"))
+    yield from _repeated(study.dimensions, (*place, "dimensions"))
+    for index, change in enumerate(study.analysis.changes):
+        where = (*place, "analysis", "changes", index)
+        if change.from_ == change.to:
+            yield Problem(where, f"compares '{change.to}' with itself; name two systems")
+        for side, system in (("from", change.from_), ("to", change.to)):
+            if system not in study.systems:
+                message = f"'{system}' is not among the study's systems; {allowed(study.systems, system)}"
+                yield Problem((*where, side), message)
+
+
+def _repeated(values: Iterable[str], place: Field) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Problem((*place, index), f"'{value}' is named twice; keep one")
+        seen.add(value)

@@ -1,0 +1,183 @@
+"""The `bias-platform` command: what the Dagster UI does not do."""
+
+import os
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bias_platform.catalog import Catalog, load_catalog
+from bias_platform.catalog.description import describe_catalog
+from bias_platform.catalog.field_reference import field_reference
+from bias_platform.errors import UserError
+from bias_platform.storage.paths import Lake, lake_root
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from bias_platform.orchestration.house import House
+
+app = typer.Typer(
+    help="Measures social bias in language models.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+catalog_app = typer.Typer(help="Look at what can be studied.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
+
+CatalogOption = Annotated[
+    str | None,
+    typer.Option("--catalog", "-c", help="demo, paper, or a folder of your own; default: $BIAS_PLATFORM_CATALOG, demo"),
+]
+
+
+@catalog_app.command("check")
+def check_catalog(catalog: CatalogOption = None) -> None:
+    """Checks a catalog and names all mistakes at once."""
+    with _sentences():
+        checked = load_catalog(catalog)
+        typer.echo(f"catalog '{checked.name}' is right: {_counts(checked)}")
+
+
+@catalog_app.command("describe")
+def describe(catalog: CatalogOption = None) -> None:
+    """Prints what a catalog holds."""
+    with _sentences():
+        typer.echo(describe_catalog(load_catalog(catalog)))
+
+
+@catalog_app.command("fields")
+def fields() -> None:
+    """Prints every field a catalog file may have, with its meaning."""
+    typer.echo(field_reference())
+
+
+@app.command()
+def demo() -> None:
+    """Runs the demo study: trains small models on the spot, asks them, writes the report."""
+    with _sentences():
+        page = _materialize("demo", None, force=False)
+        typer.echo(f"\nReport:   {page}\nUI:       make ui   (then open the address it prints)")
+
+
+@app.command()
+def materialize(
+    study: Annotated[str | None, typer.Argument(help="the study; default: the only one of the catalog")] = None,
+    catalog: CatalogOption = None,
+    force: Annotated[bool, typer.Option(help="make again what is current; answers are never asked twice")] = False,
+) -> None:
+    """Materializes all that is missing for a study's report, in this process."""
+    with _sentences():
+        page = _materialize(catalog, study, force=force)
+        typer.echo(f"\nReport:   {page}")
+
+
+@app.command()
+def report(
+    study: Annotated[str | None, typer.Argument(help="the study; default: the only one of the catalog")] = None,
+    catalog: CatalogOption = None,
+    show: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
+) -> None:
+    """Prints the headline and the path of a study's report."""
+    with _sentences():
+        chosen = load_catalog(catalog)
+        page = _report_page(Lake(lake_root(), chosen.name), _study(chosen, study))
+        typer.echo(f"Report:   {page}")
+        if show:
+            webbrowser.open(page.as_uri())
+
+
+@app.command()
+def forget(
+    item_id: Annotated[list[str] | None, typer.Option(help="id of a withdrawn post; may be repeated")] = None,
+    text_file: Annotated[Path | None, typer.Option(help="file holding the withdrawn post as the source has it")] = None,
+    catalog: CatalogOption = None,
+) -> None:
+    """Deletes withdrawn posts everywhere: lake, ledgers, reports; and keeps them out of later readings."""
+    with _sentences():
+        from bias_platform.orchestration.withdrawal import find_items, forget_items
+
+        chosen = load_catalog(catalog)
+        lake = Lake(lake_root(), chosen.name)
+        ids = [*(item_id or []), *(find_items(lake, text_file.read_text("utf-8")) if text_file else [])]
+        for line in forget_items(lake, ids):
+            typer.echo(line)
+
+
+@app.command()
+def prepare() -> None:
+    """Makes the Dagster instance ready: pool limits set, runs whose process is gone marked as failed."""
+    with _sentences():
+        instance = _instance()
+        from bias_platform.orchestration.execution import sweep_lost_runs
+
+        for run_id in sweep_lost_runs(instance):
+            typer.echo(f"run {run_id} had lost its process: marked as failed")
+
+
+def _materialize(catalog: str | None, study: str | None, *, force: bool) -> Path:
+    from bias_platform.orchestration.build import build_definitions
+    from bias_platform.orchestration.execution import execute_plan, sweep_lost_runs
+    from bias_platform.orchestration.plan import study_plan
+
+    chosen = load_catalog(catalog)
+    slug = _study(chosen, study)
+    instance = _instance()
+    sweep_lost_runs(instance)
+    house = _house(chosen)
+    definitions = build_definitions(chosen, house.lake)
+    execute_plan(definitions, house, study_plan(house, slug), instance, typer.echo, force=force)
+    return _report_page(house.lake, slug)
+
+
+def _house(catalog: Catalog) -> "House":
+    from bias_platform.orchestration.house import House
+
+    return House.over(catalog, Lake(lake_root(), catalog.name))
+
+
+def _instance() -> "dg.DagsterInstance":
+    from bias_platform.orchestration.execution import prepare_instance
+
+    return prepare_instance(Path(os.environ.get("DAGSTER_HOME", "dagster_home")).absolute())
+
+
+def _report_page(lake: Lake, study: str) -> Path:
+    from bias_platform.storage import verify_artifact
+
+    folder = lake.report(study, "regression")
+    manifest = verify_artifact(folder, f"reports/{study}_regression")
+    headline = manifest.facts.get("headline")
+    if headline:
+        typer.echo(f"\n{headline}\n")
+    return folder / "report.html"
+
+
+def _study(catalog: Catalog, study: str | None) -> str:
+    names = list(catalog.studies)
+    if study is None and len(names) == 1:
+        return names[0]
+    if study not in catalog.studies:
+        asked = f"no study '{study}'" if study else "no study named"
+        raise UserError(f"{asked} in catalog '{catalog.name}'; allowed: {', '.join(names) or 'none: it has no study'}")
+    return study
+
+
+def _counts(catalog: Catalog) -> str:
+    sections = ("corpora", "persona_sets", "template_sets", "tasks", "models", "adapters", "quantizations", "studies")
+    return ", ".join(f"{len(getattr(catalog, name))} {name.replace('_', ' ')}" for name in sections)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """A user's mistake ends the command with its sentence, not with a traceback."""
+    try:
+        yield
+    except UserError as error:
+        typer.secho(str(error), err=True, fg=typer.colors.RED)
+        raise typer.Exit(2) from error
+
+
+if __name__ == "__main__":
+    app()

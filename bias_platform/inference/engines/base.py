@@ -1,0 +1,178 @@
+"""What every engine that scores closed answers keeps to. No heavy imports."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+TokenArray = npt.NDArray[np.int32]
+
+Scoring = Literal["sum", "mean", "first-token"]
+"""How an option's token log-probabilities become one number."""
+
+
+class ChoicePrompt(NamedTuple):
+    """What is put to the system before it chooses."""
+
+    messages: tuple[Mapping[str, str], ...]
+    """chat messages with `role` and `content`; the last one is the user's"""
+
+
+class Failure(NamedTuple):
+    """Why a prompt has no scores."""
+
+    detail: str
+    """a short constant reason, a colon, then particulars; counts are made by the part before the colon"""
+    transient: bool
+    """whether asking again later may help"""
+
+
+class ScoredBatch(NamedTuple):
+    """Scores of some of the prompts, in whatever order the engine found fastest."""
+
+    indices: list[int]
+    """positions in the sequence of prompts"""
+    logprobs: FloatArray
+    """len(indices) x options, natural logarithm, in each prompt's order of options"""
+    failures: Mapping[int, Failure] = MappingProxyType({})
+    """position -> why it has no scores; never also in `indices`"""
+
+
+@dataclass
+class ScoringStats:
+    """What an engine has read so far. All counts are tokens, padding left out unless named."""
+
+    prompts: int = 0
+    full_tokens: int = 0
+    """one whole sequence for every option of every prompt"""
+    distinct_tokens: int = 0
+    """nodes of the tree of all these sequences: the least that any sharing of prefixes must read"""
+    sent_tokens: int = 0
+    """read by the model"""
+    padding_tokens: int = 0
+    """read by the model and thrown away"""
+    forward_passes: int = 0
+    halved_batches: int = 0
+    """batches cut in two for want of memory"""
+    notes: list[str] = field(default_factory=list)
+    """why the engine did not work in its usual way, if so"""
+
+    @property
+    def reused_share(self) -> float:
+        """Share of `full_tokens` that the model did not have to read, 0 to 1."""
+        return 1.0 - self.sent_tokens / self.full_tokens if self.full_tokens else 0.0
+
+    @property
+    def reachable_share(self) -> float:
+        """Upper bound of `reused_share` for these prompts, 0 to 1."""
+        return 1.0 - self.distinct_tokens / self.full_tokens if self.full_tokens else 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """The counts as flat metadata."""
+        return {
+            "prompts": self.prompts,
+            "tokens_full_sequences": self.full_tokens,
+            "tokens_distinct": self.distinct_tokens,
+            "tokens_sent": self.sent_tokens,
+            "tokens_padding": self.padding_tokens,
+            "prefix_reuse_share": round(self.reused_share, 4),
+            "prefix_reuse_bound": round(self.reachable_share, 4),
+            "forward_passes": self.forward_passes,
+            "halved_batches": self.halved_batches,
+            "notes": "; ".join(self.notes),
+        }
+
+
+class EngineIdentity(NamedTuple):
+    """What of an engine enters a cell's identity; known without loading anything heavy."""
+
+    name: str
+    numerics_version: str
+    """declared: raised when scores change beyond rounding, not with every release"""
+    chat_template_hash: str
+
+
+class ChoiceEngine(Protocol):
+    """Scores the options of closed tasks."""
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """Name, version of the numerics, chat template."""
+
+    @property
+    def stats(self) -> ScoringStats:
+        """Counts since the engine was made."""
+
+    def score_choices(
+        self, prompts: Sequence[ChoicePrompt], options: Sequence[Sequence[str]], scoring: Scoring
+    ) -> Iterator[ScoredBatch]:
+        """Yields every prompt's position exactly once, scored or failed.
+
+        Args:
+            prompts: what is asked.
+            options: the options of each prompt, canonical order, as the model would write them.
+            scoring: how token log-probabilities are combined.
+
+        Raises:
+            UserError: the options cannot be told apart by this scoring rule.
+        """
+
+
+class LoadedModel(Protocol):
+    """What an engine needs of a loaded system (`models.loading.LoadedSystem` has it)."""
+
+    @property
+    def model(self) -> Any:
+        """A causal language model in evaluation mode."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer, with a chat template."""
+
+    @property
+    def chat_template_hash(self) -> str:
+        """Changes with anything that changes how messages become text."""
+
+
+@dataclass
+class LazyEngine:
+    """An engine that is made when the first question is put to it, so that a complete ledger loads no model.
+
+    Args:
+        identity: known beforehand.
+        make: loads the system and creates the engine.
+    """
+
+    identity: EngineIdentity
+    make: Callable[[], ChoiceEngine]
+    _engine: ChoiceEngine | None = field(default=None, init=False)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the engine has been made."""
+        return self._engine is not None
+
+    @property
+    def stats(self) -> ScoringStats:
+        """The engine's counts; zeros as long as it is not made."""
+        return self._engine.stats if self._engine else ScoringStats()
+
+    def score_choices(
+        self, prompts: Sequence[ChoicePrompt], options: Sequence[Sequence[str]], scoring: Scoring
+    ) -> Iterator[ScoredBatch]:
+        """See `ChoiceEngine.score_choices`.
+
+        Raises:
+            RuntimeError: the engine that was made is not the announced one; its outcomes would be filed under the
+                wrong identity.
+        """
+        if self._engine is None:
+            engine = self.make()
+            if engine.identity != self.identity:
+                raise RuntimeError(f"announced engine {self.identity} but made {engine.identity}")
+            self._engine = engine
+        yield from self._engine.score_choices(prompts, options, scoring)

@@ -1,0 +1,146 @@
+"""Which shared beginnings of token sequences are worth reading once, and which rows then go together in one pass.
+
+Pure planning over arrays of token ids; nothing here knows a model.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bias_platform.inference.engines.base import TokenArray
+
+
+class PrefixNode(NamedTuple):
+    """A beginning that is read once for all rows below it."""
+
+    parent: int
+    """position of the node it extends; -1: it starts from nothing"""
+    depth: int
+    """tokens from the start of the sequence; 0: nothing is shared"""
+    exemplar: int
+    """a row that begins so"""
+    rows: list[int]
+    """rows that are finished from here; the rest is below children"""
+
+
+class PrefixPlan(NamedTuple):
+    """Nodes, parents before children, children of a node adjacent (depth first)."""
+
+    nodes: list[PrefixNode]
+    distinct_tokens: int
+    """nodes of the tree of all sequences, in tokens"""
+
+
+def plan_prefixes(sequences: Sequence[TokenArray], call_cost: int, long_suffix: int) -> PrefixPlan:
+    """Chooses the shared beginnings.
+
+    A beginning becomes a node when the tokens it saves outweigh the two additional forward passes it causes (its own,
+    and the batch its rows no longer join). At least the last token of each sequence is left to be read from the node,
+    because the scores start from that token's output.
+
+    Args:
+        sequences: token ids, none empty.
+        call_cost: what a forward pass costs beyond its tokens, in tokens.
+        long_suffix: a row with more tokens than this after its node gets a node of its own, so that it is read without
+            an explicit mask (whose size is quadratic).
+    """
+    keys = [sequence.astype(">u4").tobytes() for sequence in sequences]
+    order = sorted(range(len(keys)), key=keys.__getitem__)  # bytes in this form sort like the tokens
+    ordered = [sequences[row] for row in order]
+    lengths = np.array([len(sequence) for sequence in ordered], dtype=np.int64)
+    shared = _shared_with_previous(ordered)
+    builder = _PlanBuilder(order, lengths, shared, 2 * call_cost, long_suffix)
+    return PrefixPlan(builder.build(), int(lengths.sum() - shared.sum()))
+
+
+def _shared_with_previous(ordered: Sequence[TokenArray]) -> npt.NDArray[np.int64]:
+    """Length of the beginning each sequence shares with the one before it; 0 for the first."""
+    shared = np.zeros(len(ordered), dtype=np.int64)
+    for position in range(1, len(ordered)):
+        before, here = ordered[position - 1], ordered[position]
+        size = min(len(before), len(here))
+        differs = before[:size] != here[:size]
+        first = int(differs.argmax()) if size else 0
+        shared[position] = first if size and differs[first] else size
+    return shared
+
+
+class _PlanBuilder:
+    """Walks the intervals of the sorted sequences from the outside in."""
+
+    def __init__(
+        self,
+        order: list[int],
+        lengths: npt.NDArray[np.int64],
+        shared: npt.NDArray[np.int64],
+        worth: int,
+        long_suffix: int,
+    ) -> None:
+        self.order, self.lengths, self.shared = order, lengths, shared
+        self.worth, self.long_suffix = worth, long_suffix
+        self.nodes: list[PrefixNode] = []
+
+    def build(self) -> list[PrefixNode]:
+        """All nodes that have rows or children."""
+        if not self.order:
+            return []
+        self.nodes.append(PrefixNode(-1, 0, self.order[0], []))
+        pending = [(0, len(self.order), 0)]
+        while pending:
+            start, stop, parent = pending.pop()
+            if self._hopeless(start, stop, parent):
+                for position in range(start, stop):
+                    self._finish(position, parent)
+                continue
+            node = self._node(start, stop, parent)
+            pending.extend((low, high, node) for low, high in reversed(self._children(start, stop)))
+        return self.nodes
+
+    def _hopeless(self, start: int, stop: int, parent: int) -> bool:
+        """Whether no node can be worth it within the interval (always so for a single row)."""
+        longest = int(self.lengths[start:stop].max())
+        return (stop - start - 1) * (longest - self.nodes[parent].depth) <= self.worth
+
+    def _node(self, start: int, stop: int, parent: int) -> int:
+        """The node of an interval of at least two rows: a new one if it is worth it, else its parent's."""
+        common = int(self.shared[start + 1 : stop].min())
+        depth = min(common, int(self.lengths[start:stop].min()) - 1)
+        if (stop - start - 1) * (depth - self.nodes[parent].depth) <= self.worth:
+            return parent
+        self.nodes.append(PrefixNode(parent, depth, self.order[start], []))
+        return len(self.nodes) - 1
+
+    def _children(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The interval cut where neighbours share no more than all of it does."""
+        inner = self.shared[start + 1 : stop]
+        cuts = (np.flatnonzero(inner == inner.min()) + start + 1).tolist()
+        edges = [start, *cuts, stop]
+        return list(itertools.pairwise(edges))
+
+    def _finish(self, position: int, node: int) -> None:
+        row, length = self.order[position], int(self.lengths[position])
+        if length - self.nodes[node].depth > self.long_suffix:
+            self.nodes.append(PrefixNode(node, length - 1, row, [row]))
+        else:
+            self.nodes[node].rows.append(row)
+
+
+def length_batches(
+    rows: Sequence[int], length: Callable[[int], int], budget: Callable[[int], int]
+) -> Iterator[list[int]]:
+    """Rows sorted by length (longest first, so that want of memory shows at once) and cut into batches.
+
+    Args:
+        rows: what is batched.
+        length: tokens of a row.
+        budget: padded length -> how many rows fit into one batch; at least one is always taken.
+    """
+    ordered = sorted(rows, key=lambda row: (-length(row), row))
+    start = 0
+    while start < len(ordered):
+        size = max(1, budget(length(ordered[start])))
+        yield ordered[start : start + size]
+        start += size

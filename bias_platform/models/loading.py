@@ -1,0 +1,197 @@
+"""A resolved system becomes a model in memory, ready to be asked; or one sentence says why it cannot.
+
+Safetensors only, no code from repositories, no adapter merged: what is loaded is what the system names.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import transformers
+
+from bias_platform.errors import ModelLoadError
+from bias_platform.models import chat
+from bias_platform.models.four_bit import compute_in, keep_weights_unpacked
+from bias_platform.models.hub import fetch, published_weights
+from bias_platform.models.memory import BYTES_PER_WEIGHT, check_fits
+from bias_platform.models.source import ModelSource
+from bias_platform.models.system import ResolvedSystem
+from bias_platform.models.weight_files import Weights, check_weight_files
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+class LoadedSystem(NamedTuple):
+    """A system in memory."""
+
+    model: Any
+    """a transformers (or peft) causal language model in evaluation mode"""
+    tokenizer: Any
+    chat_template_hash: str
+    facts: dict[str, Any]
+    """slug, weights (a number), bytes, dtype, device, context, adapter"""
+
+
+def load_system(system: ResolvedSystem, *, dtype: str = "auto", device: str | None = None) -> LoadedSystem:
+    """Loads base (or checkpoint) and adapter.
+
+    Args:
+        system: what to load.
+        dtype: number format of the weights in memory (of a quantized checkpoint: of its other weights and of its
+            arithmetic); "auto": the source's own.
+        device: "cpu", "cuda", "cuda:1"; None: the GPU if there is one, all of them if there are several.
+
+    Raises:
+        ModelLoadError: gated, missing, offline, damaged, too large, without a chat template, or an adapter that does
+            not fit.
+    """
+    where = device or default_device()
+    folder = source_folder(system.source, dtype, where)
+    tokenizer = load_tokenizer(folder, system.source.title)
+    template_hash = chat.chat_template_hash(tokenizer, system.source.title)
+    model = load_base(folder, system.source, dtype=dtype, device=where)
+    if system.adapter is not None:
+        model = put_adapter(model, system.adapter, system.slug)
+    model.eval().requires_grad_(False)
+    return LoadedSystem(model, tokenizer, template_hash, _facts(system, model))
+
+
+def default_device() -> str:
+    """The GPU if there is one, "auto" (spread over all) if there are several, else "cpu"."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return "cpu" if count == 0 else "cuda" if count == 1 else "auto"
+
+
+def source_folder(
+    source: ModelSource, dtype: str = "auto", device: str = "cpu", bytes_per_weight: float | None = None
+) -> Path:
+    """The local folder of a source, fetched if need be; checks before reading any weight that they are whole and fit.
+
+    Args:
+        source: where the weights come from.
+        dtype: as in `load_system`.
+        device: as in `load_system`, resolved.
+        bytes_per_weight: when the weights are quantized while they are read.
+    """
+    if source.kind == "hub":
+        count = published_weights(source.location, source.revision)
+        if count is not None:
+            size = bytes_per_weight or BYTES_PER_WEIGHT.get(_dtype_name(source, dtype), 2)
+            check_fits(source.title, int(count * size), _dtype_name(source, dtype), device)
+    folder = fetch(source.location, source.revision) if source.kind == "hub" else Path(source.location)
+    weights = check_weight_files(folder)
+    _require(folder, source, "config.json")
+    needed = _bytes_in_memory(weights, folder, _dtype_name(source, dtype), bytes_per_weight)
+    check_fits(source.title, needed, _dtype_name(source, dtype), device)
+    return folder
+
+
+def load_tokenizer(folder: Path, title: str) -> Any:
+    """The folder's tokenizer.
+
+    Raises:
+        ModelLoadError: its files are missing or damaged.
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # noqa: BLE001 (the tokenizer library raises bare exceptions)
+        raise ModelLoadError(f"the tokenizer of model {title} cannot be read from {folder}: {error}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(folder: Path, source: ModelSource, *, dtype: str, device: str, quantization: Any = None) -> Any:
+    """The model of a checked folder (see `source_folder`), without its adapter.
+
+    Args:
+        folder: holds config.json and safetensors.
+        source: for dtype and messages.
+        dtype: as in `load_system`.
+        device: as in `load_system`, resolved.
+        quantization: a transformers quantization configuration, to quantize while reading.
+    """
+    name = _dtype_name(source, dtype)
+    options = {"quantization_config": quantization} if quantization is not None else {}
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=name if name == "auto" else getattr(torch, name),
+            device_map="auto" if device == "auto" else {"": device},
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            **options,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        raise ModelLoadError(_why_not(source, error)) from error
+    if keep_weights_unpacked(model) and name != "auto":
+        compute_in(model, getattr(torch, name))
+    return model
+
+
+def put_adapter(model: Any, adapter: Path, slug: str) -> Any:
+    """Puts a LoRA adapter on a model, unmerged.
+
+    Raises:
+        ModelLoadError: it is missing, damaged, or made for another base.
+    """
+    import peft
+
+    check_weight_files(adapter, ADAPTER_WEIGHTS)
+    try:
+        return peft.PeftModel.from_pretrained(model, adapter, is_trainable=False, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise ModelLoadError(
+            f"the adapter in {adapter} does not fit the base of system '{slug}' ({_first_line(error)}); train it on "
+            "this base"
+        ) from error
+
+
+def _dtype_name(source: ModelSource, dtype: str) -> str:
+    return dtype if dtype != "auto" else source.dtype
+
+
+def _bytes_in_memory(weights: Weights, folder: Path, dtype: str, bytes_per_weight: float | None) -> int:
+    if bytes_per_weight is not None:
+        return int(weights.count * bytes_per_weight)
+    quantized = "quantization_config" in json.loads((folder / "config.json").read_text("utf-8"))
+    return weights.size if quantized or dtype == "auto" else weights.count * BYTES_PER_WEIGHT[dtype]
+
+
+def _require(folder: Path, source: ModelSource, name: str) -> None:
+    path = folder / name
+    try:
+        json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(f"model {source.title} has no readable {name} ({path}); materialize it again") from error
+
+
+def _why_not(source: ModelSource, error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"model {source.title} needs a package that is not installed: {_first_line(error)}"
+    if "trust_remote_code" in str(error):
+        return f"model {source.title} needs code from its repository, which is never run; use a model transformers knows"
+    if "out of memory" in str(error).lower():
+        return f"model {source.title} does not fit into the memory that is free; see dtype and quantized systems"
+    return f"model {source.title} cannot be loaded: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _facts(system: ResolvedSystem, model: Any) -> dict[str, Any]:
+    configuration = model.config
+    return {
+        "system": system.slug,
+        "weights": int(sum(parameter.numel() for parameter in model.parameters())),
+        "bytes": int(model.get_memory_footprint()),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "context": getattr(configuration, "max_position_embeddings", None),
+        "adapter": system.adapter is not None,
+        "quantization": system.quantization,
+    }

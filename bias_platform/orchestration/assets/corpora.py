@@ -1,0 +1,55 @@
+"""`corpora/<corpus>`: raw files -> tidy items and annotations."""
+
+import dagster as dg
+
+from bias_platform.corpora import read_corpus
+from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.column_schemas import column_schema_metadata
+from bias_platform.orchestration.house import House
+from bias_platform.orchestration.partitioned import AssetFace, Made, Run, reused
+from bias_platform.orchestration.unpartitioned import whole_asset
+from bias_platform.schemas import Annotations, Items, validate_table
+from bias_platform.storage import publish, write_table
+from bias_platform.storage.hashing import value_hash
+
+ITEMS, ANNOTATIONS = "items.parquet", "annotations.parquet"
+
+
+def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]:
+    """The asset of one corpus, and its check."""
+    entry = house.catalog.corpora[slug]
+
+    def make(run: Run) -> Made:
+        blueprint = house.blueprints.corpus(slug)
+        manifest = reused(run, blueprint)
+        if manifest is None:
+            tables = read_corpus(slug, house.blueprints.located_corpus(slug))
+            items = validate_table(tables.items, Items, f"corpora/{slug} items")
+            annotations = validate_table(tables.annotations, Annotations, f"corpora/{slug} annotations")
+            with publish(**blueprint.publication()) as staging:
+                staging.rows[ITEMS] = write_table(items, staging.folder / ITEMS)
+                staging.rows[ANNOTATIONS] = write_table(annotations, staging.folder / ANNOTATIONS)
+                staging.facts.update(tables.facts)
+            manifest = staging.published
+        return Made(manifest, {}, {"folder": dg.MetadataValue.path(str(blueprint.folder))})
+
+    face = AssetFace(
+        key=house.keys.corpus(slug),
+        description=_description(slug, house),
+        code_version=f"corpora-1-{value_hash(entry)[:12]}",
+        kinds=frozenset({"pandas", "parquet"}),
+        metadata=column_schema_metadata(Items, annotations=Annotations),
+    )
+    asset = whole_asset(face, [], make)
+    check = schema_check(
+        face.key, {ITEMS: Items, ANNOTATIONS: Annotations}, lambda _: house.lake.corpus(slug)
+    )
+    return asset, check
+
+
+def _description(slug: str, house: House) -> str:
+    entry = house.catalog.corpora[slug]
+    return (
+        f"Corpus `{slug}`: texts to be judged and the human judgements of them. Licence: "
+        f"{entry.licence or 'not stated'}. Sensitivity: {entry.sensitivity}. Handles are pseudonymised."
+    )

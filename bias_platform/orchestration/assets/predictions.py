@@ -1,0 +1,191 @@
+"""`predictions/<study>`: a study's questions put to every system, partitioned by model and persona.
+
+One worker per system of a run; each partition is recorded the moment its worker has published it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from bias_platform.catalog.entries import StudyEntry
+from bias_platform.errors import ArtifactError, bullet_list
+from bias_platform.orchestration.assets.models import GPU_POOL, SYSTEM
+from bias_platform.orchestration.assets.prompts import Checked
+from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.column_schemas import column_schema_metadata
+from bias_platform.orchestration.compute import Compute, Job
+from bias_platform.orchestration.house import House
+from bias_platform.orchestration.keys import group_name
+from bias_platform.orchestration.partitioned import AssetFace, Failures, Made, Run, reused
+from bias_platform.orchestration.recording import forced, record_partition, tag_run
+from bias_platform.orchestration.unpartitioned import whole_asset
+from bias_platform.orchestration.worker_messages import follow_published
+from bias_platform.schemas import Predictions
+from bias_platform.storage import publish, read_manifest
+from bias_platform.storage.hashing import value_hash
+
+PART = "part.parquet"
+
+
+def prediction_assets(house: House, study: str) -> Checked:
+    """The asset of a study's answers, and its check."""
+    key = house.keys.predictions(study)
+    entry = house.catalog.studies[study]
+    grid = house.partitions.grid(study)
+    to_system = dg.MultiToSingleDimensionPartitionMapping("model")
+
+    @dg.asset(
+        key=key,
+        group_name=group_name(key),
+        description=f"{entry.title}: every question of the study, put to every system in every persona.",
+        code_version=f"predictions-1-{value_hash([entry.engine, entry.maximum_failed_share])[:12]}",
+        kinds={"huggingface", "parquet"},
+        metadata=column_schema_metadata(Predictions),
+        partitions_def=grid,
+        deps=[
+            dg.AssetDep(house.keys.system_recipes, partition_mapping=to_system),
+            dg.AssetDep(house.keys.systems, partition_mapping=to_system),
+            dg.AssetDep(house.keys.questions(study)),
+        ],
+        pool=GPU_POOL,
+        output_required=False,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=2, backoff=dg.Backoff.EXPONENTIAL),
+    )
+    def body(context: dg.AssetExecutionContext, compute: Compute) -> Iterator[Any]:
+        tag_run(context, house.catalog.name)
+        run = Run(context, compute, forced(context))
+        failures = Failures()
+        for system, personas in personas_by_system(context.partition_keys).items():
+            with failures.collected(system):
+                _answer(house, study, run, system, personas)
+        failures.raise_any()
+        yield from ()  # a generator without outputs: every partition has been recorded above
+
+    check = schema_check(
+        key, {PART: Predictions}, lambda partition: _folder(house, study, str(partition)), grid
+    )
+    return body, check
+
+
+def index_asset(house: House, study: str) -> Checked:
+    """One combined version of all of a study's partitions: the UI does not compute staleness over a hundred or more."""
+    face = AssetFace(
+        key=house.keys.index(study),
+        description=f"The data versions of all prediction partitions of study `{study}` in one table of contents.",
+        code_version="index-1",
+        kinds=frozenset({"json"}),
+    )
+    keys = house.partitions.study_keys(study)
+    mapping = dg.SpecificPartitionsPartitionMapping([str(key) for key in keys])
+    deps = [dg.AssetDep(house.keys.predictions(study), partition_mapping=mapping)]
+
+    def make(run: Run) -> Made:
+        versions = current_versions(house, study)
+        blueprint = house.blueprints.index(study, versions)
+        manifest = reused(run, blueprint)
+        if manifest is None:
+            with publish(**blueprint.publication()) as staging:
+                (staging.folder / "index.json").write_text(json.dumps(versions, indent=1), "utf-8")
+                staging.facts["partitions"] = len(versions)
+            manifest = staging.published
+        return Made(manifest, {})
+
+    return whole_asset(face, deps, make), schema_check(face.key, {}, lambda _: house.lake.index(study))
+
+
+def current_versions(house: House, study: str) -> dict[str, str]:
+    """Data version of every partition of a study.
+
+    Raises:
+        ArtifactError: names every partition that is missing, or was made by another system, by other questions or
+            other settings than the catalog's now.
+    """
+    versions: dict[str, str] = {}
+    problems = []
+    for key in house.partitions.study_keys(study):
+        parts = key.keys_by_dimension
+        try:
+            blueprint = house.blueprints.prediction(study, parts["model"], parts["persona"])
+        except ArtifactError as error:
+            problems.append(f"{key}: {error}")
+            continue
+        manifest = blueprint.current_manifest()
+        if manifest is None:
+            state = "out of date" if blueprint.folder.exists() else "missing"
+            problems.append(f"{key} is {state}")
+        else:
+            versions[str(key)] = manifest.data_version
+    if problems:
+        raise ArtifactError(
+            f"study '{study}' cannot be reported on: {len(problems)} of its partitions are not what the catalog now "
+            f"asks for. Materialize them ({house.keys.predictions(study).to_user_string()}):\n{bullet_list(problems)}"
+        )
+    return versions
+
+
+def personas_by_system(keys: Sequence[str]) -> dict[str, list[str]]:
+    """Partition keys `model|persona`, grouped by model in their order; any selection, with gaps or without."""
+    grouped: dict[str, list[str]] = {}
+    for key in keys:
+        system, persona = key.split("|")
+        grouped.setdefault(system, []).append(persona)
+    return grouped
+
+
+def _answer(house: House, study: str, run: Run, system: str, personas: list[str]) -> None:
+    blueprints = {persona: house.blueprints.prediction(study, system, persona) for persona in personas}
+    pending = {}
+    for persona, blueprint in blueprints.items():
+        if reused(run, blueprint) is None:
+            pending[persona] = blueprint
+        else:
+            _record(house, study, run, system, persona, blueprint, {})
+    if not pending:
+        return
+    request = _request(house, study, house.catalog.studies[study], system, pending)
+    for persona, metadata in follow_published(run, Job("predict"), request):
+        _record(house, study, run, system, persona, pending[persona], metadata)
+
+
+def _record(
+    house: House,
+    study: str,
+    run: Run,
+    system: str,
+    persona: str,
+    blueprint: Blueprint,
+    metadata: Mapping[str, Any],
+) -> None:
+    manifest = read_manifest(blueprint.folder, blueprint.name)
+    upstream = {
+        house.keys.system_recipes: system,
+        house.keys.systems: system,
+        house.keys.questions(study): None,
+    }
+    record_partition(run.context, f"{system}|{persona}", manifest, upstream, metadata)
+
+
+def _request(
+    house: House, study: str, entry: StudyEntry, system: str, pending: Mapping[str, Blueprint]
+) -> dict[str, Any]:
+    return {
+        "study": study,
+        "system": str(house.lake.system(system) / SYSTEM),
+        "task_slug": entry.task,
+        "task": house.catalog.tasks[entry.task].model_dump(mode="json"),
+        "templates": dict(house.catalog.template_sets[entry.template_set].templates),
+        "questions": str(house.lake.questions(study)),
+        "engine": entry.engine.model_dump(mode="json"),
+        "ledger": str(house.lake.ledger(system, entry.task)),
+        "maximum_failed_share": entry.maximum_failed_share,
+        "partitions": {persona: blueprint.request() for persona, blueprint in pending.items()},
+    }
+
+
+def _folder(house: House, study: str, partition: str) -> Any:
+    system, persona = partition.split("|")
+    return house.lake.prediction_partition(study, system, persona)

@@ -1,0 +1,159 @@
+"""`personas/<set>`, `prompts/<study>_questions` and `prompts/examples`: who judges, what is asked, what is learnt."""
+
+import dagster as dg
+import pandas as pd
+
+from bias_platform.catalog.entries import ReferenceRecipe
+from bias_platform.catalog.recipes import learner_data
+from bias_platform.orchestration.assets.corpora import ANNOTATIONS, ITEMS
+from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.column_schemas import column_schema_metadata
+from bias_platform.orchestration.house import House
+from bias_platform.orchestration.partitioned import AssetFace, Made, Run, partitioned_asset, reused
+from bias_platform.orchestration.unpartitioned import whole_asset
+from bias_platform.prompts.examples import persona_blind_examples, training_examples
+from bias_platform.prompts.personas import personas_table
+from bias_platform.prompts.questions import build_questions
+from bias_platform.prompts.sampling import draw_items
+from bias_platform.schemas import Items, Personas, Questions, TrainingExamples, validate_table
+from bias_platform.storage import Manifest, publish, read_table, write_table
+from bias_platform.storage.hashing import value_hash
+
+PERSONAS, QUESTIONS, EXAMPLES = "personas.parquet", "questions.parquet", "examples.parquet"
+
+Checked = tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]
+
+
+def persona_assets(house: House, slug: str) -> Checked:
+    """The asset of one persona set, and its check."""
+
+    def make(run: Run) -> Made:
+        blueprint = house.blueprints.personas(slug)
+        manifest = reused(run, blueprint)
+        if manifest is None:
+            table = personas_table(house.catalog.persona_sets[slug])
+            facts = {"personas_by_dimension": table["dimension"].value_counts(sort=False).to_dict()}
+            manifest = _publish_one(blueprint, table, Personas, PERSONAS, facts)
+        return Made(manifest, {})
+
+    face = AssetFace(
+        key=house.keys.personas(slug),
+        description=f"Persona set `{slug}`: who the model is told to be, by dimension, with the generic-person "
+        "control and the no-persona baseline.",
+        code_version=f"personas-1-{value_hash(house.catalog.persona_sets[slug])[:12]}",
+        kinds=frozenset({"pandas", "parquet"}),
+        metadata=column_schema_metadata(Personas),
+    )
+    check = schema_check(face.key, {PERSONAS: Personas}, lambda _: house.lake.personas(slug))
+    return whole_asset(face, [], make), check
+
+
+def question_assets(house: House, study: str) -> Checked:
+    """The asset of what a study asks, and its check."""
+    entry = house.catalog.studies[study]
+    upstream = {house.keys.corpus(entry.corpus): None, house.keys.personas(entry.persona_set): None}
+
+    def make(run: Run) -> Made:
+        blueprint = house.blueprints.questions(study)
+        manifest = reused(run, blueprint) or _publish_questions(house, study, blueprint)
+        return Made(manifest, upstream)
+
+    face = AssetFace(
+        key=house.keys.questions(study),
+        description=f"What study `{study}` asks: items x personas x templates x option orders.",
+        code_version=f"questions-1-{value_hash(house.blueprints.question_parameters(study))[:12]}",
+        kinds=frozenset({"pandas", "parquet"}),
+        metadata=column_schema_metadata(Questions, items=Items, personas=Personas),
+    )
+    tables = {QUESTIONS: Questions, ITEMS: Items, PERSONAS: Personas}
+    check = schema_check(face.key, tables, lambda _: house.lake.questions(study))
+    return whole_asset(face, list(upstream), make), check
+
+
+def example_assets(house: House) -> Checked:
+    """The asset of all training examples, partitioned by learner, and its check."""
+    learners = house.partitions.learners.get_partition_keys()
+    data = [learner_data(house.catalog, learner) for learner in learners]
+    keys = [house.keys.corpus(each.corpus) for each in data] + [house.keys.personas(each.persona_set) for each in data]
+
+    def make(run: Run, learner: str) -> Made:
+        blueprint = house.blueprints.examples(learner)
+        manifest = reused(run, blueprint)
+        if manifest is None:
+            table = _examples(house, learner)
+            facts = {"answers": table["answer"].value_counts().to_dict()}
+            manifest = _publish_one(blueprint, table, TrainingExamples, EXAMPLES, facts)
+        lessons = learner_data(house.catalog, learner)
+        return Made(
+            manifest,
+            {house.keys.corpus(lessons.corpus): None, house.keys.personas(lessons.persona_set): None},
+        )
+
+    face = AssetFace(
+        key=house.keys.examples,
+        description="Chat examples that adapters (annotators' judgements, in persona) and reference bases (majority "
+        "judgements, whatever the persona) learn from.",
+        code_version="examples-1",
+        kinds=frozenset({"pandas", "parquet"}),
+        metadata=column_schema_metadata(TrainingExamples),
+    )
+    deps = [dg.AssetDep(key) for key in dict.fromkeys(keys)]
+    asset = partitioned_asset(face, house.partitions.learners, deps, make)
+    check = schema_check(
+        face.key,
+        {EXAMPLES: TrainingExamples},
+        lambda learner: house.lake.examples(str(learner)),
+        house.partitions.learners,
+    )
+    return asset, check
+
+
+def _publish_one(
+    blueprint: Blueprint, table: pd.DataFrame, schema: type, file: str, facts: dict[str, object]
+) -> Manifest:
+    validate_table(table, schema, blueprint.name)
+    with publish(**blueprint.publication()) as staging:
+        staging.rows[file] = write_table(table, staging.folder / file)
+        staging.facts.update(facts)
+    return staging.published
+
+
+def _publish_questions(house: House, study: str, blueprint: Blueprint) -> Manifest:
+    entry = house.catalog.studies[study]
+    task = house.catalog.tasks[entry.task]
+    corpus = read_table(house.lake.corpus(entry.corpus) / ITEMS, f"corpora/{entry.corpus}")
+    items = validate_table(draw_items(corpus, entry.items), Items, f"{blueprint.name} items")
+    personas = personas_table(
+        house.catalog.persona_sets[entry.persona_set], entry.dimensions, entry.no_persona_baseline
+    )
+    templates = house.catalog.template_sets[entry.template_set].templates
+    questions = build_questions(items, personas, dict(templates), entry.task, task, entry.option_orders)
+    validate_table(questions, Questions, blueprint.name)
+    with publish(**blueprint.publication()) as staging:
+        for file, table in ((QUESTIONS, questions), (ITEMS, items), (PERSONAS, personas)):
+            staging.rows[file] = write_table(table, staging.folder / file)
+        staging.facts.update(
+            questions_per_system=len(questions), items=len(items), persona_digests=_persona_digests(questions)
+        )
+    return staging.published
+
+
+def _persona_digests(questions: pd.DataFrame) -> dict[str, str]:
+    """One hash of its question ids per persona: a partition is out of date only when its own questions change."""
+    ordered = questions.sort_values("question_id")
+    return {str(persona): value_hash(ids.tolist()) for persona, ids in ordered.groupby("persona_id")["question_id"]}
+
+
+def _examples(house: House, learner: str) -> pd.DataFrame:
+    data = learner_data(house.catalog, learner)
+    corpus = house.lake.corpus(data.corpus)
+    items = read_table(corpus / ITEMS, f"corpora/{data.corpus}")
+    annotations = read_table(corpus / ANNOTATIONS, f"corpora/{data.corpus}")
+    personas = read_table(house.lake.personas(data.persona_set) / PERSONAS, f"personas/{data.persona_set}")
+    templates = dict(house.catalog.template_sets[data.template_set].templates)
+    task = house.catalog.tasks[data.task]
+    if isinstance(data, ReferenceRecipe):
+        train = items[items["split"].fillna("train") == "train"]
+        return persona_blind_examples(train, annotations, personas, templates, task, data.examples, data.seed)
+    return training_examples(items, annotations, personas, templates, task, data)

@@ -1,0 +1,70 @@
+"""`reports/<study>_regression`: prediction partitions -> result tables -> one HTML page."""
+
+import dagster as dg
+
+from bias_platform.orchestration.assets.corpora import ANNOTATIONS
+from bias_platform.orchestration.assets.predictions import current_versions
+from bias_platform.orchestration.assets.prompts import Checked
+from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.compute import Job
+from bias_platform.orchestration.house import House
+from bias_platform.orchestration.partitioned import AssetFace, Made, Run, reused
+from bias_platform.orchestration.unpartitioned import whole_asset
+from bias_platform.orchestration.worker_messages import follow_one
+from bias_platform.storage import read_manifest
+from bias_platform.storage.hashing import value_hash
+
+PAGE = "report.html"
+
+
+def report_assets(house: House, study: str) -> Checked:
+    """The regression report of a study, and its check."""
+    entry = house.catalog.studies[study]
+    partitions = [str(key) for key in house.partitions.study_keys(study)]
+    face = AssetFace(
+        key=house.keys.report(study),
+        description=f"{entry.title}: mixed-effects regression report, one self-contained HTML page and its tables.",
+        code_version=f"report-1-{value_hash([entry.analysis, house.catalog.tasks[entry.task]])[:12]}",
+        kinds=frozenset({"html", "parquet"}),
+    )
+    deps = [
+        dg.AssetDep(house.keys.index(study)),
+        dg.AssetDep(
+            house.keys.predictions(study), partition_mapping=dg.SpecificPartitionsPartitionMapping(partitions)
+        ),
+        dg.AssetDep(house.keys.corpus(entry.corpus)),
+    ]
+
+    def make(run: Run) -> Made:
+        versions = current_versions(house, study)
+        blueprint = house.blueprints.report(study, versions)
+        manifest = reused(run, blueprint)
+        metadata: dict[str, object] = {}
+        if manifest is None:
+            request = {
+                "publication": blueprint.request(),
+                "catalog": house.catalog.name,
+                "study_slug": study,
+                "study": entry.model_dump(mode="json", by_alias=True),
+                "task": house.catalog.tasks[entry.task].model_dump(mode="json"),
+                "predictions": str(house.lake.predictions(study)),
+                "partitions": {key: _path(house, study, key) for key in versions},
+                "questions": str(house.lake.questions(study)),
+                "annotations": str(house.lake.corpus(entry.corpus) / ANNOTATIONS),
+                "corpus": house.catalog.corpora[entry.corpus].model_dump(mode="json"),
+                "models": {
+                    slug: model.model_dump(mode="json") for slug, model in house.catalog.models.items()
+                },
+            }
+            metadata = follow_one(run, Job("regression_report"), request)
+            manifest = read_manifest(blueprint.folder, blueprint.name)
+        page = blueprint.folder / PAGE
+        return Made(manifest, {}, {**metadata, "report": dg.MetadataValue.path(str(page))})
+
+    check = schema_check(face.key, {}, lambda _: house.lake.report(study, "regression"))
+    return whole_asset(face, deps, make), check
+
+
+def _path(house: House, study: str, key: str) -> str:
+    system, persona = key.split("|")
+    return str(house.lake.prediction_partition(study, system, persona))

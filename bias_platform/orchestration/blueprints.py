@@ -1,0 +1,249 @@
+"""Blueprints: from what, and as what, each artefact would be published now.
+
+One blueprint serves three purposes: the arguments of publication, the request of a worker, and the question whether
+what lies on disk is still what would be made. Nothing here imports dagster.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bias_platform.catalog.entries import Catalog, CorpusEntry
+from bias_platform.catalog.paths import resolve_path
+from bias_platform.catalog.recipes import learner_data, learner_fingerprint, recipe_fingerprint
+from bias_platform.catalog.systems import parse_system
+from bias_platform.corpora import source_hash
+from bias_platform.errors import ArtifactError
+from bias_platform.storage import Lake, Manifest, read_manifest
+from bias_platform.storage.hashing import value_hash
+
+CODE_VERSIONS = {
+    "corpora": "1",
+    "personas": "1",
+    "questions": "1",
+    "examples": "1",
+    "base": "1",
+    "adapters": "1",
+    "checkpoints": "1",
+    "systems": "1",
+    "predictions": "1",
+    "index": "1",
+    "report": "1",
+}
+"""Raise one when the code of a room changes what it would publish: its artefacts then count as out of date."""
+
+
+class Blueprint(NamedTuple):
+    """From what, and as what, an artefact would be published now."""
+
+    name: str
+    folder: Path
+    code_version: str
+    inputs: dict[str, str]
+    parameters: dict[str, Any]
+
+    def current_manifest(self) -> Manifest | None:
+        """The manifest of what is published, if it was made from just this; None if absent or out of date."""
+        try:
+            manifest = read_manifest(self.folder, self.name)
+        except ArtifactError:
+            return None
+        made_from = (manifest.code_version, manifest.inputs, value_hash(manifest.parameters))
+        return manifest if made_from == (self.code_version, self.inputs, value_hash(self.parameters)) else None
+
+    def publication(self) -> dict[str, Any]:
+        """Arguments for `storage.publish`."""
+        return {
+            "target": self.folder,
+            "name": self.name,
+            "code_version": self.code_version,
+            "inputs": self.inputs,
+            "parameters": self.parameters,
+        }
+
+    def request(self) -> dict[str, Any]:
+        """The same in JSON types, for a worker that publishes."""
+        return {**self.publication(), "target": str(self.folder)}
+
+
+@dataclass(frozen=True)
+class Blueprints:
+    """All blueprints of a catalog over a lake.
+
+    Every method raises `ArtifactError` naming the asset to materialize when something upstream is not published.
+    """
+
+    catalog: Catalog
+    lake: Lake
+
+    def corpus(self, slug: str) -> Blueprint:
+        """A corpus, from its raw files."""
+        source = source_hash(slug, self.located_corpus(slug))
+        entry = self.catalog.corpora[slug]
+        return self._make("corpora", f"corpora/{slug}", self.lake.corpus(slug), {"source": source}, {"entry": entry})
+
+    def located_corpus(self, slug: str) -> CorpusEntry:
+        """The corpus's entry with its path made absolute.
+
+        Raises:
+            CorpusError: a variable in the path is not set.
+        """
+        entry = self.catalog.corpora[slug]
+        if entry.path is None:
+            return entry
+        path = resolve_path(entry, self.catalog.origins[f"corpora/{slug}"])
+        return entry.model_copy(update={"path": str(path)})
+
+    def personas(self, slug: str) -> Blueprint:
+        """A persona set, from its entry."""
+        return self._make(
+            "personas",
+            f"personas/{slug}",
+            self.lake.personas(slug),
+            {},
+            {"entry": self.catalog.persona_sets[slug]},
+        )
+
+    def questions(self, study: str) -> Blueprint:
+        """What a study asks."""
+        entry = self.catalog.studies[study]
+        inputs = {
+            f"corpora/{entry.corpus}": self._version(self.lake.corpus(entry.corpus), f"corpora/{entry.corpus}"),
+            f"personas/{entry.persona_set}": self._version(
+                self.lake.personas(entry.persona_set), f"personas/{entry.persona_set}"
+            ),
+        }
+        parameters = self.question_parameters(study)
+        return self._make("questions", f"prompts/{study}_questions", self.lake.questions(study), inputs, parameters)
+
+    def question_parameters(self, study: str) -> dict[str, Any]:
+        """What the catalog declares of a study's questions."""
+        entry = self.catalog.studies[study]
+        return {
+            "task": self.catalog.tasks[entry.task],
+            "templates": self.catalog.template_sets[entry.template_set],
+            "items": entry.items,
+            "dimensions": entry.dimensions,
+            "no_persona_baseline": entry.no_persona_baseline,
+            "option_orders": entry.option_orders,
+        }
+
+    def examples(self, learner: str) -> Blueprint:
+        """What an adapter or a reference base learns from."""
+        data = learner_data(self.catalog, learner)
+        inputs = {
+            f"corpora/{data.corpus}": self._version(self.lake.corpus(data.corpus), f"corpora/{data.corpus}"),
+            f"personas/{data.persona_set}": self._version(
+                self.lake.personas(data.persona_set), f"personas/{data.persona_set}"
+            ),
+        }
+        parameters = {"lessons": learner_fingerprint(self.catalog, learner)}
+        return self._make("examples", f"prompts/examples[{learner}]", self.lake.examples(learner), inputs, parameters)
+
+    def base(self, slug: str) -> Blueprint:
+        """A base model: trained here, or found on a hub."""
+        inputs = self._examples_of(slug) if self.catalog.models[slug].recipe else {}
+        return self._model("base", slug, self.lake.base(slug), inputs)
+
+    def adapter(self, adapted_slug: str) -> Blueprint:
+        """An adapter, from its base and its examples."""
+        parts = parse_system(adapted_slug)
+        assert parts.adapter is not None
+        inputs = {**self._base_of(parts.base), **self._examples_of(parts.adapter)}
+        return self._model("adapters", adapted_slug, self.lake.adapter(adapted_slug), inputs)
+
+    def checkpoint(self, system: str) -> Blueprint:
+        """A quantized checkpoint, from its base and its adapter."""
+        parts = parse_system(system)
+        inputs = {**self._base_of(parts.base), **self._adapter_of(parts.adapted_slug)}
+        return self._model("checkpoints", system, self.lake.checkpoint(system), inputs)
+
+    def system(self, system: str) -> Blueprint:
+        """A resolved system, from its parts."""
+        parts = parse_system(system)
+        inputs = {**self._base_of(parts.base), **self._adapter_of(parts.adapted_slug)}
+        if parts.scheme:
+            name = f"models/checkpoints[{system}]"
+            inputs[name] = self._version(self.lake.checkpoint(system), name)
+        return self._model("systems", system, self.lake.system(system), inputs)
+
+    def prediction(self, study: str, system: str, persona: str) -> Blueprint:
+        """One partition of a study's answers. Only the persona's own questions count as its input."""
+        entry = self.catalog.studies[study]
+        questions = self._manifest(self.lake.questions(study), f"prompts/{study}_questions")
+        digest = questions.facts["persona_digests"].get(persona)
+        if digest is None:
+            raise ArtifactError(
+                f"'prompts/{study}_questions' has no questions for persona '{persona}': materialize it again"
+            )
+        system_name = f"models/systems[{system}]"
+        inputs = {
+            f"prompts/{study}_questions[{persona}]": digest,
+            system_name: self._current_system_version(system, system_name),
+        }
+        parameters = {"engine": entry.engine, "maximum_failed_share": entry.maximum_failed_share}
+        folder = self.lake.prediction_partition(study, system, persona)
+        return self._make("predictions", f"predictions/{study}[{system}|{persona}]", folder, inputs, parameters)
+
+    def index(self, study: str, partition_versions: dict[str, str]) -> Blueprint:
+        """The table of contents of a study's prediction partitions (key -> data version)."""
+        inputs = {f"predictions/{study}": value_hash(partition_versions)}
+        return self._make("index", f"predictions/{study}_index", self.lake.index(study), inputs, {})
+
+    def report(self, study: str, partition_versions: dict[str, str]) -> Blueprint:
+        """The regression report over these prediction partitions (key -> data version)."""
+        entry = self.catalog.studies[study]
+        questions = f"prompts/{study}_questions"
+        inputs = {
+            questions: self._version(self.lake.questions(study), questions),
+            f"corpora/{entry.corpus}": self._version(self.lake.corpus(entry.corpus), f"corpora/{entry.corpus}"),
+            f"predictions/{study}": value_hash(partition_versions),
+        }
+        parameters = {"study": entry, "task": self.catalog.tasks[entry.task]}
+        return self._make("report", f"reports/{study}_regression", self.lake.report(study, "regression"), inputs, parameters)
+
+    def _current_system_version(self, system: str, name: str) -> str:
+        """Version of the published system, refused when its recipe is no longer the catalog's."""
+        manifest = self._manifest(self.lake.system(system), name)
+        if manifest.parameters.get("recipe") != recipe_fingerprint(self.catalog, system):
+            raise ArtifactError(
+                f"'{name}' was made by another recipe than the catalog's: materialize its adapter, checkpoint and "
+                f"'{name}' again"
+            )
+        return manifest.data_version
+
+    def _model(self, room: str, slug: str, folder: Path, inputs: dict[str, str]) -> Blueprint:
+        parameters = {"recipe": recipe_fingerprint(self.catalog, slug)}
+        return self._make(room, f"models/{room}[{slug}]", folder, inputs, parameters)
+
+    def _base_of(self, base: str) -> dict[str, str]:
+        name = f"models/base[{base}]"
+        return {name: self._version(self.lake.base(base), name)}
+
+    def _adapter_of(self, adapted_slug: str | None) -> dict[str, str]:
+        if adapted_slug is None:
+            return {}
+        name = f"models/adapters[{adapted_slug}]"
+        return {name: self._version(self.lake.adapter(adapted_slug), name)}
+
+    def _examples_of(self, learner: str) -> dict[str, str]:
+        name = f"prompts/examples[{learner}]"
+        return {name: self._version(self.lake.examples(learner), name)}
+
+    def _version(self, folder: Path, name: str) -> str:
+        return self._manifest(folder, name).data_version
+
+    def _manifest(self, folder: Path, name: str) -> Manifest:
+        return read_manifest(folder, f"{self.catalog.name}/{name}")
+
+    def _make(
+        self, room: str, name: str, folder: Path, inputs: dict[str, str], parameters: dict[str, Any]
+    ) -> Blueprint:
+        return Blueprint(f"{self.catalog.name}/{name}", folder, CODE_VERSIONS[room], inputs, _plain(parameters))
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.model_dump(mode="json", by_alias=True) if hasattr(value, "model_dump") else value
+        for name, value in parameters.items()
+    }

@@ -1,0 +1,131 @@
+"""The one mechanism of all partitioned assets: make each partition, record it at once, go on past a failed one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from bias_platform.errors import UserError, bullet_list
+from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.compute import Compute
+from bias_platform.orchestration.keys import group_name
+from bias_platform.orchestration.recording import forced, record_partition, tag_run
+from bias_platform.storage import Manifest
+
+
+class Made(NamedTuple):
+    """A partition that is published: what it is, what went in, and what more the UI shows."""
+
+    manifest: Manifest
+    upstream: Mapping[dg.AssetKey, str | None]
+    metadata: Mapping[str, Any] = {}
+
+
+class Run(NamedTuple):
+    """What making a partition may use of the run it happens in."""
+
+    context: dg.AssetExecutionContext
+    compute: Compute
+    force: bool
+
+
+Make = Callable[[Run, str], Made]
+
+
+class AssetFace(NamedTuple):
+    """How an asset presents itself."""
+
+    key: dg.AssetKey
+    description: str
+    code_version: str
+    kinds: frozenset[str]
+    metadata: Mapping[str, Any] = {}
+    pool: str | None = None
+
+
+def partitioned_asset(
+    face: AssetFace,
+    partitions: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    deps: Sequence[dg.AssetDep],
+    make: Make,
+) -> dg.AssetsDefinition:
+    """An asset whose partitions are made one by one by `make`, in one run for a whole selection.
+
+    A partition that fails does not keep the others from being made; the step then fails with all their sentences.
+    """
+
+    @dg.asset(
+        key=face.key,
+        group_name=group_name(face.key),
+        description=face.description,
+        code_version=face.code_version,
+        kinds=set(face.kinds),
+        metadata=dict(face.metadata),
+        partitions_def=partitions,
+        deps=list(deps),
+        pool=face.pool,
+        output_required=False,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=2, backoff=dg.Backoff.EXPONENTIAL),
+    )
+    def body(context: dg.AssetExecutionContext, compute: Compute) -> Iterator[Any]:
+        tag_run(context, face.key.path[0])
+        run = Run(context, compute, forced(context))
+        failures = Failures()
+        for partition in context.partition_keys:
+            with failures.collected(partition):
+                made = make(run, partition)
+                record_partition(context, partition, made.manifest, made.upstream, made.metadata)
+        failures.raise_any()
+        yield from ()  # a generator without outputs: every partition has been recorded above
+
+    return body
+
+
+class Failures:
+    """Failures of several partitions, raised together at the end."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._retry = False
+
+    def collected(self, partition: str) -> "_Collector":
+        """A context in which a failure is kept instead of raised."""
+        return _Collector(self, partition)
+
+    def add(self, partition: str, error: UserError | dg.Failure) -> None:
+        """Keeps a failure."""
+        retry = isinstance(error, dg.Failure) and error.allow_retries
+        self._retry = self._retry or retry
+        text = error.description if isinstance(error, dg.Failure) else str(error)
+        self._lines.append(f"{partition}: {text}")
+
+    def raise_any(self) -> None:
+        """Raises one `Failure` that names all; one that may be tried again if any of them may."""
+        if self._lines:
+            raise dg.Failure(
+                f"{len(self._lines)} could not be made:\n{bullet_list(self._lines)}", allow_retries=self._retry
+            )
+
+
+class _Collector:
+    def __init__(self, failures: Failures, partition: str) -> None:
+        self._failures = failures
+        self._partition = partition
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, UserError | dg.Failure):
+            self._failures.add(self._partition, error)
+            return True
+        return False
+
+
+def reused(run: Run, blueprint: Blueprint) -> Manifest | None:
+    """The published manifest if it is current and the run was not told to make it again; says so in the log."""
+    manifest = None if run.force else blueprint.current_manifest()
+    if manifest is not None:
+        run.context.log.info(f"{blueprint.name} is current: kept as it is")
+    return manifest

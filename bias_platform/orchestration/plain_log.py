@@ -1,0 +1,33 @@
+"""A logger for people at a terminal: the line itself, without run ids; everything stays in the event log."""
+
+import logging
+import sys
+
+import dagster as dg
+
+PLAIN = "plain"
+
+
+class _OnlyTheLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The message as it was given, indented under the step it belongs to."""
+        meta = getattr(record, "dagster_meta", {})
+        return f"      {meta.get('orig_message') or record.getMessage()}"
+
+
+class _NoEvents(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Events (started, succeeded, failed) are told by the plan; only what was logged by hand passes."""
+        return getattr(record, "dagster_meta", {}).get("dagster_event") is None
+
+
+@dg.logger
+def plain_logger(context: dg.InitLoggerContext) -> logging.Logger:
+    """Prints what assets and workers log, one short line each."""
+    logger = logging.Logger("bias_platform.plain", level=logging.INFO)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_OnlyTheLine())
+    handler.addFilter(_NoEvents())
+    logger.addHandler(handler)
+    del context
+    return logger

@@ -1,0 +1,134 @@
+"""One plan of a whole study, shared by the demo, the command line and the nightly schedule.
+
+A job over assets with different partitions does not resolve in Dagster, so the whole study is an ordered list of steps,
+each one asset and some of its partitions.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from bias_platform.catalog.recipes import learner_data, learners
+from bias_platform.catalog.systems import parse_system, study_personas
+from bias_platform.errors import ArtifactError
+from bias_platform.orchestration.assets.models import recipe_versions
+from bias_platform.orchestration.assets.predictions import current_versions
+from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.house import House
+from bias_platform.orchestration.recording import latest_record, record_version
+
+Draw = Callable[..., Blueprint]
+
+
+class Step(NamedTuple):
+    """One asset, and the partitions of it to materialize together (none: an unpartitioned asset)."""
+
+    key: dg.AssetKey
+    draw: Draw
+    """Gives the blueprint: of a partition, if the asset has any."""
+    partitions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        name = self.key.to_user_string()
+        if not self.partitions:
+            return name
+        shown = ", ".join(self.partitions[:3])
+        more = f" and {len(self.partitions) - 3} more" if len(self.partitions) > 3 else ""
+        return f"{name} [{shown}{more}]"
+
+
+def study_plan(house: House, study: str) -> list[Step]:
+    """Every step of a study, upstream first; predictions one step a system."""
+    keys, draw = house.keys, house.blueprints
+    learning = _learners_of(house, study)
+    return [
+        *(Step(keys.corpus(slug), partial(draw.corpus, slug)) for slug in _used(house, study, learning, "corpus")),
+        *(
+            Step(keys.personas(slug), partial(draw.personas, slug))
+            for slug in _used(house, study, learning, "persona_set")
+        ),
+        Step(keys.questions(study), partial(draw.questions, study)),
+        *_model_steps(house, study, learning),
+        *_prediction_steps(house, study),
+        Step(keys.index(study), lambda: draw.index(study, current_versions(house, study))),
+        Step(keys.report(study), lambda: draw.report(study, current_versions(house, study))),
+    ]
+
+
+def missing_part(instance: dg.DagsterInstance, step: Step) -> Step | None:
+    """What of a step has to be run: what is not published as the catalog now asks, or is unknown to the instance.
+
+    None when nothing has. What cannot be told, because something upstream is missing, counts as missing.
+    """
+    if not step.partitions:
+        return None if _is_done(instance, step.key, None, step.draw) else step
+    left = tuple(
+        name for name in step.partitions if not _is_done(instance, step.key, name, partial(step.draw, name))
+    )
+    return step._replace(partitions=left) if left else None
+
+
+def observe_recipes(house: House, instance: dg.DagsterInstance) -> int:
+    """Records every recipe that changed since it was last observed; returns how many did. Runs nothing."""
+    changed = 0
+    observed = ((house.keys.recipes, house.partitions.models), (house.keys.system_recipes, house.partitions.systems))
+    for key, partitions in observed:
+        for slug, version in recipe_versions(house, partitions).items():
+            record = latest_record(instance, key, slug)
+            if record is not None and record_version(record) == version:
+                continue
+            changed += 1
+            event = dg.AssetObservation(asset_key=key, partition=slug, tags={DATA_VERSION_TAG: version})
+            instance.report_runless_asset_event(event)
+    return changed
+
+
+def _model_steps(house: House, study: str, learning: Sequence[str]) -> list[Step]:
+    keys, draw = house.keys, house.blueprints
+    parts = [parse_system(slug) for slug in house.catalog.studies[study].systems]
+    wanted: list[tuple[dg.AssetKey, Draw, list[str]]] = [
+        (keys.examples, draw.examples, list(learning)),
+        (keys.base, draw.base, [part.base for part in parts]),
+        (keys.adapters, draw.adapter, [part.adapted_slug for part in parts if part.adapted_slug]),
+        (keys.checkpoints, draw.checkpoint, [part.slug for part in parts if part.scheme]),
+        (keys.systems, draw.system, [part.slug for part in parts]),
+    ]
+    return [Step(key, maker, tuple(dict.fromkeys(slugs))) for key, maker, slugs in wanted if slugs]
+
+
+def _prediction_steps(house: House, study: str) -> list[Step]:
+    entry = house.catalog.studies[study]
+    personas = study_personas(house.catalog, entry)
+
+    def draw(partition: str) -> Blueprint:
+        system, persona = partition.split("|")
+        return house.blueprints.prediction(study, system, persona)
+
+    return [
+        Step(house.keys.predictions(study), draw, tuple(f"{system}|{persona}" for persona in personas))
+        for system in entry.systems
+    ]
+
+
+def _is_done(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None, draw: Draw) -> bool:
+    try:
+        manifest = draw().current_manifest()
+    except ArtifactError:
+        return False
+    record = latest_record(instance, key, partition)
+    return manifest is not None and record is not None and record_version(record) == manifest.data_version
+
+
+def _learners_of(house: House, study: str) -> list[str]:
+    parts = [parse_system(slug) for slug in house.catalog.studies[study].systems]
+    used = {part.base for part in parts} | {part.adapter for part in parts}
+    return [learner for learner in learners(house.catalog) if learner in used]
+
+
+def _used(house: House, study: str, learning: Sequence[str], field: str) -> list[str]:
+    """Slugs of the corpora (or persona sets) that the study or what it tunes refers to."""
+    entries = [house.catalog.studies[study], *(learner_data(house.catalog, learner) for learner in learning)]
+    return list(dict.fromkeys(getattr(entry, field) for entry in entries))

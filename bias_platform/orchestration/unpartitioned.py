@@ -1,0 +1,39 @@
+"""The one mechanism of all assets without partitions."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dagster as dg
+
+from bias_platform.orchestration.compute import Compute
+from bias_platform.orchestration.house import sentences_for_users
+from bias_platform.orchestration.keys import group_name
+from bias_platform.orchestration.partitioned import AssetFace, Made, Run
+from bias_platform.orchestration.recording import forced, manifest_metadata, tag_run
+
+
+def whole_asset(
+    face: AssetFace, deps: Sequence[dg.AssetDep | dg.AssetKey], make: Callable[[Run], Made]
+) -> dg.AssetsDefinition:
+    """An asset made as a whole by `make`, recorded with the data version of its manifest."""
+
+    @dg.asset(
+        key=face.key,
+        group_name=group_name(face.key),
+        description=face.description,
+        code_version=face.code_version,
+        kinds=set(face.kinds),
+        metadata=dict(face.metadata),
+        deps=list(deps),
+        pool=face.pool,
+    )
+    def body(context: dg.AssetExecutionContext, compute: Compute) -> dg.MaterializeResult[Any]:
+        tag_run(context, face.key.path[0])
+        with sentences_for_users():
+            made = make(Run(context, compute, forced(context)))
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(made.manifest.data_version),
+            metadata={**manifest_metadata(made.manifest), **made.metadata},
+        )
+
+    return body
