@@ -1,0 +1,43 @@
+"""Arrays and frames in, numbers out: mixed models, contrasts, tests, spread, multiplicity, simulation.
+
+Not here: anything that knows personas, posts or studies (analysis), files and tables (storage, schemas), plots
+(reports). Nothing here imports dagster, torch or another room, so that it can be used as a library by itself.
+"""
+
+from bias_platform.statistics.contrasts import all_pairs, difference_of_differences, versus_reference
+from bias_platform.statistics.diagnostics import Diagnostics
+from bias_platform.statistics.errors import ModelError
+from bias_platform.statistics.estimates import Estimates, EstimateSet, contrast
+from bias_platform.statistics.marginal_means import integrated_probability, marginal_means
+from bias_platform.statistics.mixed_model import fit_mixed_model
+from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.multiplicity import adjust_p_values
+from bias_platform.statistics.paired_difference import PairedDifference, paired_difference
+from bias_platform.statistics.simulate import simulate_responses
+from bias_platform.statistics.spread import Interval, Spread, within_group_spread
+from bias_platform.statistics.term_tests import likelihood_ratio_test, term_tests, wald_test
+
+__all__ = [
+    "Diagnostics",
+    "EstimateSet",
+    "Estimates",
+    "Interval",
+    "MixedModelFit",
+    "ModelError",
+    "PairedDifference",
+    "Spread",
+    "adjust_p_values",
+    "all_pairs",
+    "contrast",
+    "difference_of_differences",
+    "fit_mixed_model",
+    "integrated_probability",
+    "likelihood_ratio_test",
+    "marginal_means",
+    "paired_difference",
+    "simulate_responses",
+    "term_tests",
+    "versus_reference",
+    "wald_test",
+    "within_group_spread",
+]

@@ -1,0 +1,137 @@
+"""Several estimates with their covariance on several scales, and any linear combination of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.errors import ModelError, spell_check
+
+LINK, PROBABILITY, CONDITIONAL = "link", "probability", "conditional"
+SCALES = (LINK, PROBABILITY, CONDITIONAL)
+
+
+class Estimates(NamedTuple):
+    """Values (k,) and covariance (k, k); NaN where a value cannot be estimated."""
+
+    values: FloatArray
+    covariance: FloatArray
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        """(k,)."""
+        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
+
+    def combined(self, matrix: FloatArray) -> "Estimates":
+        """matrix @ self; a value that cannot be estimated spoils only the rows that use it."""
+        known = np.isfinite(self.values)
+        spoiled = (matrix[:, ~known] != 0).any(axis=1)
+        used = matrix[:, known]
+        values = used @ self.values[known]
+        covariance = used @ self.covariance[np.ix_(known, known)] @ used.T
+        values[spoiled] = np.nan
+        covariance[spoiled, :] = np.nan
+        covariance[:, spoiled] = np.nan
+        return Estimates(values, covariance)
+
+
+@dataclass(frozen=True)
+class EstimateSet:
+    """Labelled estimates on the scales ``link``, ``probability`` and ``conditional``.
+
+    ``link``: log-odds. ``probability``: integrated over the random effects, the rate to expect over items and
+    wordings. ``conditional``: probability where every random effect is zero.
+    """
+
+    labels: pd.DataFrame
+    """One row an estimate."""
+    scales: Mapping[str, Estimates] = field(repr=False)
+
+    def on(self, scale: str) -> Estimates:
+        """The estimates on one scale."""
+        if scale not in self.scales:
+            raise ModelError(f"Unknown scale {scale!r}: choose one of {', '.join(self.scales)}.")
+        return self.scales[scale]
+
+    def frame(
+        self, scale: str = PROBABILITY, *, level: float = 0.95, degrees_of_freedom: float = np.inf
+    ) -> pd.DataFrame:
+        """Labels with ``estimate``, ``standard_error``, ``lower``, ``upper``, ``statistic``, ``p``.
+
+        Args:
+            scale: ``link``, ``probability`` or ``conditional``.
+            level: confidence of the interval, which is symmetric on the scale asked for.
+            degrees_of_freedom: of Student's t for interval and p; infinite means normal.
+        """
+        values, errors = self.on(scale).values, self.on(scale).standard_errors
+        reach = student.ppf(0.5 + level / 2, degrees_of_freedom) * errors
+        statistic = np.divide(values, errors, out=np.full_like(values, np.nan), where=errors > 0)
+        columns = {
+            "estimate": values,
+            "standard_error": errors,
+            "lower": values - reach,
+            "upper": values + reach,
+            "statistic": statistic,
+            "p": 2.0 * student.sf(np.abs(statistic), degrees_of_freedom),
+        }
+        return pd.concat([self.labels.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
+
+    def long_frame(self, *, level: float = 0.95) -> pd.DataFrame:
+        """All scales under each other, with a column ``scale``."""
+        parts = []
+        for scale in self.scales:
+            part = self.frame(scale, level=level)
+            part.insert(len(self.labels.columns), "scale", scale)
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
+    def subset(self, rows: ArrayLike) -> "EstimateSet":
+        """Some of the rows, by position or by a mask."""
+        picked = np.arange(len(self.labels))[np.asarray(rows)]
+        scales = {
+            name: Estimates(one.values[picked], one.covariance[np.ix_(picked, picked)])
+            for name, one in self.scales.items()
+        }
+        return EstimateSet(self.labels.iloc[picked].reset_index(drop=True), scales)
+
+
+def contrast(means: EstimateSet, matrix: ArrayLike, labels: pd.DataFrame | Sequence[str]) -> EstimateSet:
+    """Linear combinations of estimates, on every scale at once.
+
+    Args:
+        means: k estimates, such as marginal means or other contrasts.
+        matrix: (contrasts, k) weights.
+        labels: a frame with one row a contrast, or one name each.
+
+    Raises:
+        ModelError: shapes that do not fit.
+
+    >>> import numpy as np, pandas as pd
+    >>> two = EstimateSet(pd.DataFrame({"g": ["a", "b"]}), {"link": Estimates(np.array([1., 3.]), np.eye(2))})
+    >>> contrast(two, [[-1, 1]], ["b - a"]).frame("link")[["contrast", "estimate"]].values.tolist()
+    [['b - a', 2.0]]
+    """
+    weights = np.atleast_2d(np.asarray(matrix, dtype=float))
+    if weights.shape[1] != len(means.labels):
+        raise ModelError(
+            f"The contrast matrix has {weights.shape[1]} columns, but there are {len(means.labels)} estimates."
+        )
+    frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"contrast": list(labels)})
+    if len(frame) != len(weights):
+        raise ModelError(f"There are {len(weights)} contrasts but {len(frame)} labels.")
+    scales = {name: one.combined(weights) for name, one in means.scales.items()}
+    return EstimateSet(frame.reset_index(drop=True), scales)
+
+
+def require_columns(means: EstimateSet, names: Sequence[str]) -> None:
+    """Raise `ModelError` where the estimates are not labelled by these columns."""
+    for name in names:
+        if name not in means.labels.columns:
+            raise ModelError(
+                f"The estimates are not labelled by {name!r} ({spell_check(name, map(str, means.labels.columns))})."
+            )

@@ -1,0 +1,194 @@
+"""The fixed part of a model: one row of X for each distinct pattern, built by formulaic."""
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula, ModelSpec
+from formulaic.errors import FormulaicError
+
+from bias_platform.statistics.arrays import FloatArray, IntArray, combine_codes, sorted_codes
+from bias_platform.statistics.errors import ModelError
+
+_NEEDS_ALL_ROWS = ("center", "scale", "standardize", "poly", "bs", "cc", "cr", "cs", "lag")
+"""Transforms whose value at a row depends on the other rows: they cannot be built from distinct rows."""
+
+
+@dataclass(frozen=True)
+class FixedPart:
+    """X as its distinct rows, and what is needed to build further rows of it."""
+
+    patterns: FloatArray
+    """(patterns, columns): the distinct rows of X, without the dropped columns."""
+    pattern: IntArray
+    """(rows,): which pattern each row of the data has."""
+    columns: tuple[str, ...]
+    dropped: tuple[str, ...]
+    """Columns of X that the ones before them determine."""
+    kept: IntArray
+    aliases: FloatArray
+    """(columns, dropped): how each dropped column follows from the kept ones."""
+    terms: dict[str, tuple[str, ...]]
+    """Columns of each term, dropped ones left out; the intercept is term ``1``."""
+    term_variables: dict[str, tuple[str, ...]]
+    levels: dict[str, tuple[Any, ...]]
+    """Levels of each categorical variable."""
+    centers: dict[str, float]
+    """Mean over the rows of each numeric variable."""
+    variables: pd.DataFrame = field(repr=False)
+    """The variables that X is made of, one row a pattern."""
+    spec: ModelSpec = field(repr=False)
+
+    def rows(self, frame: pd.DataFrame) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """X for new rows (n, columns) and whether each row is estimable (n,)."""
+        full = np.asarray(self.spec.get_model_matrix(frame), dtype=float)
+        kept = full[:, self.kept]
+        removed = np.delete(full, self.kept, axis=1)
+        return kept, np.all(np.abs(removed - kept @ self.aliases) < 1e-8, axis=1)
+
+
+def formula_variables(fixed: str, text: str, columns: Iterable[str]) -> tuple[str, ...]:
+    """Columns that the fixed part names, known or not; raises `ModelError` where it cannot be read."""
+    try:
+        required = {str(name) for name in Formula(fixed).required_variables}
+        return tuple(sorted(required | _named(fixed, columns)))
+    except FormulaicError as problem:
+        raise ModelError(f"The formula {text!r} cannot be read: {_plain(problem)}") from problem
+    except SyntaxError as problem:
+        raise ModelError(f"The formula {text!r} cannot be read: {problem.msg}.") from problem
+
+
+def build_fixed_part(fixed: str, text: str, data: pd.DataFrame) -> FixedPart:
+    """Build X for ``data``, once for each distinct combination of the variables it uses.
+
+    Raises:
+        ModelError: a factor with one level, a transform that fails, or nothing left to estimate.
+    """
+    variables = formula_variables(fixed, text, map(str, data.columns))
+    frame, pattern = _distinct_rows(data, variables, fixed)
+    levels = _levels(frame, variables)
+    _refuse_single_levels(levels, text)
+    spec, matrix = _model_matrix(fixed, text, frame)
+    columns = [str(name) for name in spec.column_names]
+    kept, aliases = independent_columns(matrix)
+    names = [columns[k] for k in kept]
+    return FixedPart(
+        patterns=np.ascontiguousarray(matrix[:, kept]),
+        pattern=pattern,
+        columns=tuple(names),
+        dropped=tuple(name for name in columns if name not in set(names)),
+        kept=kept,
+        aliases=aliases,
+        terms=_terms(spec, columns, set(names)),
+        term_variables={str(term): tuple(sorted(_named(str(term), variables))) for term in spec.terms},
+        levels=levels | _numeric_factor_levels(spec, frame, variables),
+        centers={v: float(data[v].mean()) for v in variables if pd.api.types.is_numeric_dtype(data[v])},
+        variables=frame,
+        spec=spec,
+    )
+
+
+def independent_columns(matrix: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Columns that do not follow from the ones before them, and how the others follow from those.
+
+    Earlier columns win, as in R, so that a dropped column is the interaction and not the main effect.
+
+    Args:
+        matrix: (rows, columns).
+
+    Returns:
+        Indices (kept,) and coefficients (kept, dropped).
+    """
+    basis = np.zeros((matrix.shape[0], 0))
+    kept: list[int] = []
+    for at in range(matrix.shape[1]):
+        column = matrix[:, at]
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length > 1e-7 * max(float(np.linalg.norm(column)), 1e-300):
+            basis = np.column_stack([basis, rest / length])
+            kept.append(at)
+    indices = np.asarray(kept, dtype=np.int64)
+    others = np.delete(matrix, indices, axis=1)
+    aliases = np.linalg.lstsq(matrix[:, indices], others, rcond=None)[0]
+    return indices, np.asarray(aliases, dtype=np.float64)
+
+
+def _named(text: str, columns: Iterable[str]) -> set[str]:
+    """Columns that occur in an expression; formulaic itself overlooks those inside ``center(…)`` and the like."""
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
+    words = set(re.findall(r"[A-Za-z_]\w*(?!\w|\s*\()", bare)) | set(re.findall(r"`([^`]*)`", bare))
+    return words & set(columns)
+
+
+def _distinct_rows(data: pd.DataFrame, variables: Sequence[str], fixed: str) -> tuple[pd.DataFrame, IntArray]:
+    if not variables:
+        return pd.DataFrame(index=range(1)), np.zeros(len(data), dtype=np.int64)
+    if any(f"{name}(" in fixed.replace(" ", "") for name in _NEEDS_ALL_ROWS):
+        return data[list(variables)].reset_index(drop=True), np.arange(len(data), dtype=np.int64)
+    codes, first = combine_codes([sorted_codes(data[name])[0] for name in variables])
+    return data[list(variables)].iloc[first].reset_index(drop=True), codes
+
+
+def _model_matrix(fixed: str, text: str, frame: pd.DataFrame) -> tuple[ModelSpec, FloatArray]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            built = Formula(fixed).get_model_matrix(frame, context={}, na_action="raise")
+    except (FormulaicError, ValueError, TypeError, KeyError) as problem:
+        raise ModelError(f"The formula {text!r} cannot be used with this data: {_plain(problem)}") from problem
+    matrix = np.asarray(built, dtype=float)
+    if matrix.shape[1] == 0:
+        raise ModelError(f"The formula {text!r} leaves no fixed effect to estimate: keep the intercept.")
+    if not np.isfinite(matrix).all():
+        bad = [str(built.columns[k]) for k in np.flatnonzero(~np.isfinite(matrix).all(axis=0))]
+        raise ModelError(f"The formula {text!r} gives values that are not finite in {', '.join(bad)}.")
+    return built.model_spec, matrix
+
+
+def _terms(spec: ModelSpec, columns: Sequence[str], kept: set[str]) -> dict[str, tuple[str, ...]]:
+    return {
+        str(term): tuple(columns[k] for k in indices if columns[k] in kept)
+        for term, indices in spec.term_indices.items()
+    }
+
+
+def _levels(frame: pd.DataFrame, variables: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    return {
+        name: tuple(sorted_codes(frame[name])[1])
+        for name in variables
+        if not pd.api.types.is_numeric_dtype(frame[name]) or pd.api.types.is_bool_dtype(frame[name])
+    }
+
+
+def _numeric_factor_levels(
+    spec: ModelSpec, frame: pd.DataFrame, variables: Sequence[str]
+) -> dict[str, tuple[Any, ...]]:
+    """Levels of number columns that the formula makes categorical, as in ``C(year)``."""
+    named = {
+        name
+        for factor, (kind, _) in spec.encoder_state.items()
+        if kind.value == "categorical"
+        for name in Formula(str(factor)).required_variables & set(variables)
+    }
+    return {name: tuple(sorted_codes(frame[name])[1]) for name in sorted(named)}
+
+
+def _refuse_single_levels(levels: dict[str, tuple[Any, ...]], text: str) -> None:
+    for name, values in levels.items():
+        if len(values) < 2:
+            raise ModelError(
+                f"Factor {name!r} in the formula {text!r} has a single level ({values[0]!r}): it has no effect "
+                "that could be estimated; remove it from the formula or select data with several levels."
+            )
+
+
+def _plain(problem: Exception) -> str:
+    """The first line of a library's message without its terminal colours."""
+    text = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(problem)).strip()
+    return text.splitlines()[0] if text else type(problem).__name__

@@ -1,0 +1,123 @@
+"""Estimated marginal means over a reference grid, on the link and on the probability scale."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.errors import ModelError, spell_check
+from bias_platform.statistics.estimates import CONDITIONAL, LINK, PROBABILITY, Estimates, EstimateSet
+from bias_platform.statistics.fixed_part import FixedPart
+from bias_platform.statistics.mixed_model_fit import MixedModelFit
+
+_NODES = 61
+
+
+def marginal_means(
+    fit: MixedModelFit,
+    by: Sequence[str] | str,
+    *,
+    at: Mapping[str, Sequence[Any]] | None = None,
+) -> EstimateSet:
+    """Means at each combination of some factors, the other fixed factors averaged with equal weights.
+
+    The scales of the result: ``link`` averages the linear predictor; ``conditional`` averages the probabilities
+    at random effects of zero; ``probability`` averages the probabilities integrated over the random intercepts
+    (Gauss-Hermite over their total variance). Standard errors of the probabilities are by the delta method
+    from the covariance of the fixed effects; the variances of the random effects are held at their estimates,
+    so these errors leave out what is not known about them.
+
+    Args:
+        by: fixed variables to keep; categorical ones, or numeric ones given in ``at``.
+        at: values for variables. Numeric variables not named here stand at their mean over the rows.
+
+    Returns:
+        Labels: the ``by`` columns. Combinations that the data cannot identify are NaN.
+
+    Raises:
+        ModelError: a variable that the model does not have, or a numeric one without values.
+
+    >>> import numpy as np, pandas as pd
+    >>> from bias_platform.statistics import fit_mixed_model
+    >>> rng = np.random.default_rng(0)
+    >>> data = pd.DataFrame({"item": np.repeat(np.arange(80), 6), "persona": ["a", "b", "c"] * 160})
+    >>> logit = rng.normal(0, 1, 80)[data["item"]] + (data["persona"] == "b")
+    >>> data["yes"] = (rng.random(480) < 1 / (1 + np.exp(-logit))).astype(int)
+    >>> means = marginal_means(fit_mixed_model("yes ~ persona + (1 | item)", data), by="persona")
+    >>> means.frame("probability")["persona"].tolist()
+    ['a', 'b', 'c']
+    """
+    keep = [by] if isinstance(by, str) else list(by)
+    grid, cell = reference_grid(fit, keep, dict(at or {}))
+    labels = grid.loc[~pd.Series(cell).duplicated().to_numpy(), keep].reset_index(drop=True)
+    rows, estimable = fit.design.fixed.rows(grid)
+    average = np.zeros((len(labels), len(grid)))
+    average[cell, np.arange(len(grid))] = 1.0
+    average /= average.sum(axis=1, keepdims=True)
+    lost = np.asarray((average[:, ~estimable] > 0).any(axis=1))
+    eta = rows @ fit.fixed_effects["estimate"].to_numpy()
+    covariance = fit.covariance.to_numpy()
+    scales = {}
+    for name, (value, slope) in {
+        LINK: (eta, np.ones_like(eta)),
+        PROBABILITY: integrated_probability(eta, fit.random_sd),
+        CONDITIONAL: integrated_probability(eta, 0.0),
+    }.items():
+        jacobian = average @ (slope[:, None] * rows)
+        scales[name] = _without(lost, average @ value, jacobian @ covariance @ jacobian.T)
+    return EstimateSet(labels, scales)
+
+
+def reference_grid(
+    fit: MixedModelFit, by: Sequence[str], at: Mapping[str, Sequence[Any]]
+) -> tuple[pd.DataFrame, np.ndarray[Any, np.dtype[np.int64]]]:
+    """All combinations of the fixed variables (rows) and which combination of ``by`` each row belongs to."""
+    fixed = fit.design.fixed
+    known = [*fixed.levels, *(name for name in fixed.centers if name not in fixed.levels)]
+    for name in [*by, *at]:
+        if name not in known:
+            raise ModelError(f"{name!r} is not a fixed variable of {fit.formula!r} ({spell_check(name, known)}).")
+    for name in by:
+        if name not in fixed.levels and name not in at:
+            raise ModelError(f"{name!r} is numeric: give the values to take its means at, at={{{name!r}: [...]}}.")
+    for name, values in at.items():
+        unknown = [value for value in values if name in fixed.levels and value not in fixed.levels[name]]
+        if unknown:
+            raise ModelError(f"{name!r} has no level {unknown[0]!r}; known are {list(fixed.levels[name])}.")
+    order = [*by, *(name for name in known if name not in by)]
+    axes = [_axis(fixed, name, at) for name in order]
+    frame = pd.DataFrame(list(product(*axes)), columns=order, index=range(int(np.prod([len(a) for a in axes]))))
+    inner = int(np.prod([len(axis) for axis in axes[len(by) :]]))
+    return frame, np.arange(len(frame), dtype=np.int64) // inner
+
+
+def _axis(fixed: FixedPart, name: str, at: Mapping[str, Sequence[Any]]) -> list[Any]:
+    if name in at:
+        return list(at[name])
+    return list(fixed.levels[name]) if name in fixed.levels else [fixed.centers[name]]
+
+
+def integrated_probability(eta: FloatArray, sd: float) -> tuple[FloatArray, FloatArray]:
+    """Mean of the inverse logit of eta + sd * normal, and its derivative in eta.
+
+    >>> import numpy as np
+    >>> value, slope = integrated_probability(np.array([0.0]), 2.0)
+    >>> round(float(value[0]), 6), bool(slope[0] < 0.25)
+    (0.5, True)
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    weights = weights / weights.sum()
+    probability = expit(eta[:, None] + sd * nodes)
+    return probability @ weights, (probability * (1.0 - probability)) @ weights
+
+
+def _without(lost: np.ndarray[Any, np.dtype[np.bool_]], values: FloatArray, covariance: FloatArray) -> Estimates:
+    values, covariance = values.copy(), covariance.copy()
+    values[lost] = np.nan
+    covariance[lost, :] = np.nan
+    covariance[:, lost] = np.nan
+    return Estimates(values, covariance)

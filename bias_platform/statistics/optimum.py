@@ -1,0 +1,102 @@
+"""Maximum of the Laplace likelihood over (beta, signed sd), terms without variance set to zero."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.evaluation import Evaluation, evaluate
+from bias_platform.statistics.layout import Layout
+from bias_platform.statistics.quasi_newton import Minimum, minimise
+from bias_platform.statistics.start_values import StartValues
+
+_NEAR_ZERO = 0.05
+"""Deviations below this are tried at exactly zero."""
+_NO_WORSE = 1e-6
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The maximum and how it was reached."""
+
+    evaluation: Evaluation
+    zero: tuple[int, ...]
+    """Terms whose variance is zero."""
+    gradient_norm: float
+    """Largest entry of the gradient in units of standard errors."""
+    evaluations: int
+    iterations: int
+    passes: int
+    converged: bool
+
+
+@dataclass
+class _Path:
+    """The function that is minimised; each evaluation starts from the best modes so far."""
+
+    layout: Layout
+    start: StartValues
+    best: Evaluation | None = None
+    passes: int = 0
+    root: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        p = len(self.start.beta)
+        self.root = np.zeros((p + len(self.start.sd),) * 2)
+        self.root[:p, :p] = self.start.beta_root
+        self.root[p:, p:] = np.diag(self.start.sd_scale)
+
+    def __call__(self, at: FloatArray) -> tuple[float, FloatArray]:
+        move = self.root @ at
+        p = len(self.start.beta)
+        beta, sd = self.start.beta + move[:p], self.start.sd + move[p:]
+        near = self.best
+        modes = self.start.modes if near is None else near.modes
+        factor = self.start.dense_factor if near is None else near.dense_factor
+        found = evaluate(self.layout, beta, sd, modes, factor)
+        self.passes += found.passes
+        if near is None or found.loglik > near.loglik:
+            self.best = found
+        return -found.loglik, -self.scaled_gradient(found)
+
+    def scaled_gradient(self, found: Evaluation) -> FloatArray:
+        """Gradient in the scaled variables."""
+        gradient: FloatArray = np.concatenate([found.beta_gradient, found.sd_gradient]) @ self.root
+        return gradient
+
+
+def find_optimum(layout: Layout, start: StartValues) -> Optimum:
+    """Run the optimiser, then set deviations that add nothing to zero."""
+    path = _Path(layout, start)
+    found = minimise(path, np.zeros(len(start.beta) + len(start.sd)))
+    best = path.best
+    if best is None:
+        raise AssertionError("the optimiser evaluates its start")
+    best, zero = _without_dead_terms(layout, best)
+    return Optimum(
+        evaluation=best,
+        zero=zero,
+        gradient_norm=float(np.abs(path.scaled_gradient(best)).max()),
+        evaluations=found.evaluations,
+        iterations=found.iterations,
+        passes=path.passes,
+        converged=_settled(found),
+    )
+
+
+def _settled(found: Minimum) -> bool:
+    return found.converged or float(np.abs(found.gradient).max()) < 2e-3
+
+
+def _without_dead_terms(layout: Layout, best: Evaluation) -> tuple[Evaluation, tuple[int, ...]]:
+    small = np.flatnonzero(np.abs(best.sd) < _NEAR_ZERO)
+    if not len(small):
+        return best, ()
+    sd = best.sd.copy()
+    for candidates in (small, small[np.abs(best.sd[small]) < 1e-3]):
+        sd[:] = best.sd
+        sd[candidates] = 0.0
+        without = evaluate(layout, best.beta, sd, best.modes, best.dense_factor)
+        if without.loglik >= best.loglik - _NO_WORSE:
+            return without, tuple(int(k) for k in candidates)
+    return best, ()

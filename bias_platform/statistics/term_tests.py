@@ -1,0 +1,143 @@
+"""Does a fixed term matter: likelihood ratio, F with given denominator degrees of freedom, Wald."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+from scipy.stats import f as fisher
+from threadpoolctl import threadpool_limits
+
+from bias_platform.statistics.errors import ModelError, spell_check
+from bias_platform.statistics.fixed_part import FixedPart
+from bias_platform.statistics.mixed_model import fit_design
+from bias_platform.statistics.mixed_model_fit import MixedModelFit
+
+
+def term_tests(
+    fit: MixedModelFit,
+    terms: Sequence[str] | None = None,
+    *,
+    denominator_df: Mapping[str, float] | None = None,
+    likelihood_ratio: bool = True,
+) -> pd.DataFrame:
+    """Tests of fixed terms, one row each.
+
+    ``F`` is Wald's chi-square by its degrees of freedom; its denominator is the number of levels of the unit
+    that carries the term minus its groups, which only the study knows. The likelihood ratio refits the model
+    without the term, which is only meaningful for terms that no other term contains; it is NaN for the rest,
+    and what the Wald columns mean for those depends on the coding (sum coding: averaged over the other factor).
+
+    Args:
+        terms: as in the formula, or by variables (``persona:system``); None means all but the intercept.
+        denominator_df: by term; where absent ``F`` is NaN.
+        likelihood_ratio: whether to refit (the costly column).
+
+    Returns:
+        Columns ``term``, ``df``, ``lr``, ``lr_p``, ``f``, ``denominator_df``, ``f_p``, ``wald``, ``wald_p``.
+
+    Raises:
+        ModelError: an unknown term or a denominator that is not positive.
+
+    >>> import numpy as np, pandas as pd
+    >>> from bias_platform.statistics import fit_mixed_model
+    >>> rng = np.random.default_rng(0)
+    >>> data = pd.DataFrame({"item": np.repeat(np.arange(80), 6), "group": ["a", "b", "c"] * 160})
+    >>> logit = rng.normal(0, 1, 80)[data["item"]] + (data["group"] == "b")
+    >>> data["yes"] = (rng.random(480) < 1 / (1 + np.exp(-logit))).astype(int)
+    >>> fit = fit_mixed_model("yes ~ group + (1 | item)", data)
+    >>> tests = term_tests(fit, denominator_df={"group": 22})
+    >>> bool(tests["lr_p"][0] < 0.01), int(tests["df"][0])
+    (True, 2)
+    """
+    names = _all_terms(fit) if terms is None else [find_term(fit, term) for term in terms]
+    given = {find_term(fit, term): value for term, value in (denominator_df or {}).items()}
+    for term, value in given.items():
+        if not value > 0:
+            raise ModelError(f"The denominator degrees of freedom of {term!r} must be positive, not {value}.")
+    return pd.DataFrame([_tested(fit, term, given.get(term), likelihood_ratio) for term in names])
+
+
+def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
+    """Chi-square, degrees of freedom and p of a fixed term, by refitting without its columns.
+
+    Raises:
+        ModelError: an unknown term, or one that another term contains.
+    """
+    name = find_term(fit, term)
+    wider = _containing(fit, name)
+    if wider:
+        raise ModelError(f"The term {name!r} is contained in {', '.join(wider)}: test that first, or fit without it.")
+    columns = fit.design.fixed.terms[name]
+    with threadpool_limits(limits=1):
+        smaller = fit_design(replace(fit.design, fixed=_without_columns(fit.design.fixed, columns)), "joint")
+    statistic = max(0.0, 2.0 * (fit.loglik - smaller.loglik))
+    return statistic, len(columns), float(chi2.sf(statistic, len(columns)))
+
+
+def wald_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
+    """Wald chi-square, degrees of freedom and p of a fixed term.
+
+    Raises:
+        ModelError: an unknown term.
+    """
+    columns = list(fit.design.fixed.terms[find_term(fit, term)])
+    estimate = fit.fixed_effects.loc[columns, "estimate"].to_numpy()
+    covariance = fit.covariance.loc[columns, columns].to_numpy()
+    statistic = float(estimate @ np.linalg.pinv(covariance, hermitian=True) @ estimate)
+    return statistic, len(columns), float(chi2.sf(statistic, len(columns)))
+
+
+def find_term(fit: MixedModelFit, term: str) -> str:
+    """The term's name in the model; it may also be given by its variables in any order."""
+    fixed = fit.design.fixed
+    if term in fixed.terms:
+        return term
+    wanted = {part.strip() for part in term.split(":")}
+    found = [name for name, variables in fixed.term_variables.items() if set(variables) == wanted]
+    if len(found) != 1:
+        known = [name for name in fixed.terms if name != "1"]
+        raise ModelError(f"The model {fit.formula!r} has no fixed term {term!r} ({spell_check(term, known)}).")
+    return found[0]
+
+
+def _all_terms(fit: MixedModelFit) -> list[str]:
+    return [name for name, columns in fit.design.fixed.terms.items() if name != "1" and columns]
+
+
+def _containing(fit: MixedModelFit, term: str) -> list[str]:
+    variables = fit.design.fixed.term_variables
+    mine = set(variables[term])
+    return [name for name, theirs in variables.items() if mine < set(theirs)]
+
+
+def _tested(fit: MixedModelFit, term: str, denominator: float | None, likelihood_ratio: bool) -> dict[str, object]:
+    wald, df, wald_p = wald_test(fit, term)
+    lr, lr_p = np.nan, np.nan
+    if likelihood_ratio and not _containing(fit, term):
+        lr, _, lr_p = likelihood_ratio_test(fit, term)
+    f_p = float(fisher.sf(wald / df, df, denominator)) if denominator else np.nan
+    return {
+        "term": term,
+        "df": df,
+        "lr": lr,
+        "lr_p": lr_p,
+        "f": wald / df if denominator else np.nan,
+        "denominator_df": denominator if denominator else np.nan,
+        "f_p": f_p,
+        "wald": wald,
+        "wald_p": wald_p,
+    }
+
+
+def _without_columns(fixed: FixedPart, columns: Sequence[str]) -> FixedPart:
+    keep = np.array([name not in set(columns) for name in fixed.columns])
+    return replace(
+        fixed,
+        patterns=np.ascontiguousarray(fixed.patterns[:, keep]),
+        columns=tuple(name for name in fixed.columns if name not in set(columns)),
+        kept=fixed.kept[keep],
+        aliases=fixed.aliases[keep],
+        terms={name: own for name, own in fixed.terms.items() if set(own) != set(columns)},
+    )

@@ -1,0 +1,133 @@
+"""The engine's numbers against slow and plain ways to get them."""
+
+import numpy as np
+import pytest
+
+from bias_platform.statistics import arrays, elimination, loose_curvature
+from bias_platform.statistics.choose_layout import lay_out
+from bias_platform.statistics.curvature import observed_information
+from bias_platform.statistics.design import Design, build_design
+from bias_platform.statistics.evaluation import evaluate
+from bias_platform.statistics.grid_layout import GridLayout
+from bias_platform.statistics.laplace import zero_modes
+from bias_platform.statistics.layout import Layout
+from bias_platform.statistics.loose_layout import LooseLayout
+from bias_platform.statistics.optimum import find_optimum
+from bias_platform.statistics.start_values import find_start
+from bias_platform_tests.statistics.made_designs import MODEL_A, named_personas
+
+DESIGNS = {
+    "model A": (MODEL_A, 1.0, GridLayout),
+    "model A, few rows": (MODEL_A, 0.3, LooseLayout),
+    "one factor, grid": ("yes ~ persona + (1 | item)", 1.0, GridLayout),
+    "one factor, covariate": ("yes ~ persona + x + (1 | item)", 1.0, LooseLayout),
+    "nested only": ("yes ~ x + (1 | item) + (1 | item:system)", 1.0, LooseLayout),
+    "crossed, covariate": ("yes ~ x + (1 | item) + (1 | persona:template)", 1.0, LooseLayout),
+    "two dense terms": (
+        "yes ~ x + (1 | item) + (1 | item:system) + (1 | template) + (1 | persona:template)", 1.0, LooseLayout
+    ),
+}  # fmt: skip
+
+
+def prepared(name: str) -> tuple[Design, Layout]:
+    formula, share, kind = DESIGNS[name]
+    design = build_design(formula, named_personas(share=share))
+    layout = lay_out(design)
+    if kind is LooseLayout and isinstance(layout, GridLayout):
+        layout = LooseLayout(design, layout.plan)
+    assert isinstance(layout, kind)
+    return design, layout
+
+
+def somewhere(design: Design) -> tuple[arrays.FloatArray, arrays.FloatArray]:
+    rng = np.random.default_rng(7)
+    sd = rng.uniform(0.3, 1.0, len(design.terms))
+    sd[-1] *= -1.0
+    return rng.normal(0, 0.3, design.n_fixed), sd
+
+
+def plain_loglik(design: Design, beta: arrays.FloatArray, sd: arrays.FloatArray) -> float:
+    """The Laplace approximation with dense matrices."""
+    z = np.hstack([np.eye(t.size)[t.code] * s for t, s in zip(design.terms, sd, strict=True)])
+    offset, u = design.fixed.patterns[design.pattern] @ beta, np.zeros(z.shape[1])
+    for _ in range(30):
+        eta = offset + z @ u
+        mean = 1 / (1 + np.exp(-eta))
+        hessian = np.eye(len(u)) + z.T @ ((design.trials * mean * (1 - mean))[:, None] * z)
+        u = u + np.linalg.solve(hessian, z.T @ (design.successes - design.trials * mean) - u)
+    loglik = design.successes @ eta - design.trials @ np.logaddexp(0, eta)
+    return float(loglik - 0.5 * u @ u - 0.5 * np.linalg.slogdet(hessian)[1])
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_value_is_the_plain_laplace_approximation(name: str) -> None:
+    design, layout = prepared(name)
+    beta, sd = somewhere(design)
+    assert evaluate(layout, beta, sd, zero_modes(layout)).loglik == pytest.approx(
+        plain_loglik(design, beta, sd), abs=1e-8
+    )
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_gradient_is_the_central_difference(name: str) -> None:
+    design, layout = prepared(name)
+    beta, sd = somewhere(design)
+    here = evaluate(layout, beta, sd, zero_modes(layout))
+    both, p = np.concatenate([beta, sd]), len(beta)
+    gradient = np.concatenate([here.beta_gradient, here.sd_gradient])
+    for at in range(len(both)):
+        step = np.zeros_like(both)
+        step[at] = 1e-5
+        ends = [evaluate(layout, (both + s)[:p], (both + s)[p:], here.modes).loglik for s in (step, -step)]
+        assert gradient[at] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=2e-6)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_approximate_solves_find_the_same_mode(name: str) -> None:
+    design, layout = prepared(name)
+    beta, sd = somewhere(design)
+    here = evaluate(layout, beta, sd, zero_modes(layout))
+    near = evaluate(layout, beta + 0.1, sd * 1.2, here.modes, here.dense_factor)
+    assert near.loglik == pytest.approx(evaluate(layout, beta + 0.1, sd * 1.2, here.modes).loglik, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_information_is_the_differenced_gradient(name: str) -> None:
+    design, layout = prepared(name)
+    found = find_optimum(layout, find_start(layout, len(design.terms))).evaluation
+    live = np.flatnonzero(found.sd)
+    information = observed_information(layout, found, live)
+    both, p = np.concatenate([found.beta, found.sd]), len(found.beta)
+    kept = [*range(p), *(p + live)]
+    for row, at in enumerate(kept):
+        step = np.zeros_like(both)
+        step[at] = 1e-4
+        ends = [evaluate(layout, (both + s)[:p], (both + s)[p:], found.modes) for s in (step, -step)]
+        slopes = [np.concatenate([end.beta_gradient, end.sd_gradient])[kept] for end in ends]
+        assert information[row] == pytest.approx((slopes[1] - slopes[0]) / 2e-4, rel=2e-3, abs=2e-2)
+        assert information[row, :p] == pytest.approx((slopes[1] - slopes[0])[:p] / 2e-4, abs=5e-3)
+
+
+def test_without_the_part_between_groups_errors_hardly_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    design, layout = prepared("crossed, covariate")
+    found = find_optimum(layout, find_start(layout, len(design.terms))).evaluation
+    whole = observed_information(layout, found, np.array([], dtype=np.int64))
+    monkeypatch.setattr(loose_curvature, "_BETWEEN_BUDGET", 0.0)
+    part = observed_information(layout, found, np.array([], dtype=np.int64))
+    ratio = np.diag(np.linalg.inv(part)) / np.diag(np.linalg.inv(whole))
+    assert not np.array_equal(part, whole)
+    assert np.abs(ratio - 1).max() < 2e-3
+
+
+def test_terms_nested_in_items_are_eliminated_in_blocks_of_items() -> None:
+    _, layout = prepared("model A")
+    assert layout.plan.grouping == "item"
+    assert (layout.groups, layout.width, layout.dense) == (18, 1 + 2 + 4, 12 + 24)
+
+
+def test_levels_that_are_nested_without_saying_so_are_found() -> None:
+    frame = named_personas()
+    frame["class"] = frame["item"].astype(str) + frame["persona"]
+    plans = elimination.elimination_plans(build_design("yes ~ 1 + (1 | item) + (1 | class)", frame))
+    best = min(plans, key=lambda plan: plan.dense)
+    assert (best.grouping, best.width, best.dense) == ("item", 1 + 4, 0)

@@ -1,0 +1,95 @@
+"""Multiplicity, simulation, the optimiser; and every example of the package runs."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bias_platform.statistics as room
+from bias_platform.statistics import ModelError, adjust_p_values, simulate_responses
+from bias_platform.statistics.quasi_newton import minimise
+
+MODULES = [module.name for module in pkgutil.iter_modules(room.__path__)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"bias_platform.statistics.{name}")).failed == 0
+
+
+def test_every_public_function_has_an_example() -> None:
+    for name in room.__all__:
+        thing = getattr(room, name)
+        assert thing.__doc__
+        if not isinstance(thing, type):
+            module = sys.modules[thing.__module__].__doc__ or ""
+            assert ">>>" in thing.__doc__ or name in {"likelihood_ratio_test", "wald_test"}, (name, module)
+
+
+def test_importing_is_light() -> None:
+    code = (
+        "import sys, bias_platform.statistics; "
+        "print([m for m in ('statsmodels', 'torch', 'dagster', 'matplotlib') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_adjustment_ignores_what_was_not_tested() -> None:
+    p = [0.01, np.nan, 0.02, 0.5]
+    assert adjust_p_values(p)[[0, 2, 3]] == pytest.approx([0.03, 0.04, 0.5])
+    assert adjust_p_values(p, "fdr_bh")[[0, 2, 3]] == pytest.approx([0.03, 0.03, 0.5])
+    assert np.isnan(adjust_p_values(p)[1])
+    assert np.isnan(adjust_p_values([np.nan, np.nan])).all()
+
+
+def test_adjustment_errors() -> None:
+    with pytest.raises(ModelError, match=r"'tukey'.*holm"):
+        adjust_p_values([0.1], "tukey")
+    with pytest.raises(ModelError, match="between 0 and 1"):
+        adjust_p_values([1.2])
+
+
+def test_simulation_has_the_asked_spread() -> None:
+    frame = pd.DataFrame({"item": np.repeat(np.arange(2000), 40)})
+    answers = simulate_responses(frame, 0.5, {"item": 1.0}, seed=1)
+    rates = pd.Series(answers).groupby(frame["item"]).mean()
+    assert rates.mean() == pytest.approx(0.6016, abs=0.015)
+    assert rates.var() - (rates * (1 - rates)).mean() / 39 == pytest.approx(0.0396, abs=0.005)
+    again = simulate_responses(frame, 0.5, {"item": 1.0}, seed=1)
+    assert np.array_equal(answers, again)
+
+
+def test_simulation_errors() -> None:
+    frame = pd.DataFrame({"item": [1, 2]})
+    with pytest.raises(ModelError, match=r"'itm'.*did you mean item"):
+        simulate_responses(frame, 0.0, {"itm": 1.0}, seed=1)
+    with pytest.raises(ModelError, match="2 rows"):
+        simulate_responses(frame, [0.0, 1.0, 2.0], {}, seed=1)
+    with pytest.raises(ModelError, match="must not be negative"):
+        simulate_responses(frame, 0.0, {"item": -1.0}, seed=1)
+
+
+def test_minimiser_walks_a_curved_valley() -> None:
+    def valley(at: np.ndarray) -> tuple[float, np.ndarray]:
+        a, b = at
+        slope = np.array([-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)])
+        return float((1 - a) ** 2 + 100 * (b - a * a) ** 2), slope
+
+    found = minimise(valley, np.array([-1.2, 1.0]), tolerance=1e-12)
+    assert found.converged
+    assert found.at == pytest.approx([1.0, 1.0], abs=1e-4)
+
+
+def test_minimiser_backs_out_of_where_there_is_no_value() -> None:
+    def fenced(at: np.ndarray) -> tuple[float, np.ndarray]:
+        if at[0] <= 0:
+            return np.inf, at
+        return float(at[0] - np.log(at[0])), 1 - 1 / at
+
+    assert minimise(fenced, np.array([9.0])).at == pytest.approx([1.0], abs=1e-3)

@@ -1,0 +1,58 @@
+"""Range and noise-corrected standard deviation cover what they promise."""
+
+import numpy as np
+import pytest
+
+from bias_platform.statistics import ModelError, within_group_spread
+
+TRUE = np.array([0.0, 0.1, 0.1, 0.3, 0.4])
+
+
+def covariance(uneven: bool) -> np.ndarray:
+    errors = np.array([0.1, 0.1, 0.12, 0.15, 0.2]) if uneven else np.full(5, 0.12)
+    return np.diag(errors**2) + 0.005
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_coverage(uneven: bool, scale: float) -> None:
+    noise, true = covariance(uneven), scale * TRUE
+    draws = np.random.default_rng(3).multivariate_normal(true, noise, 250)
+    spreads = [within_group_spread(values, noise, draws=2000) for values in draws]
+    spread, sd = np.ptp(true), true.std(ddof=1)
+    assert np.mean([s.range.lower <= spread <= s.range.upper for s in spreads]) >= 0.925
+    assert np.mean([s.sd.lower <= sd <= s.sd.upper for s in spreads]) >= 0.91
+    if scale == 0.0:
+        assert np.mean([s.p < 0.05 for s in spreads]) == pytest.approx(0.05, abs=0.035)
+        assert np.mean([s.sd.lower > 0 for s in spreads]) < 0.06
+
+
+def test_without_noise_both_are_plain() -> None:
+    spread = within_group_spread(TRUE, 1e-14 * np.eye(5))
+    assert spread.range.estimate == pytest.approx(0.4)
+    assert spread.sd.estimate == pytest.approx(TRUE.std(ddof=1), abs=1e-9)
+    assert spread.range.lower == pytest.approx(0.4, abs=1e-5)
+    assert spread.sd.upper == pytest.approx(spread.sd.estimate, rel=1e-3)
+
+
+def test_noise_is_taken_off() -> None:
+    noise = covariance(False)
+    draws = np.random.default_rng(1).multivariate_normal(TRUE, noise, 250)
+    raw = draws.var(axis=1, ddof=1)
+    corrected = [within_group_spread(v, noise, draws=10).sd.estimate ** 2 for v in draws]
+    assert raw.mean() > TRUE.var(ddof=1) + 0.01
+    assert np.mean(corrected) == pytest.approx(TRUE.var(ddof=1), abs=0.006)
+
+
+def test_same_seed_same_interval() -> None:
+    first, second = (within_group_spread(TRUE, covariance(True), seed=9) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("values", "noise", "match"),
+    [([1.0], [[1.0]], "two levels"), ([1, 2], np.eye(3), "size"), ([1, np.nan], np.eye(2), "finite")],
+)
+def test_errors(values: list[float], noise: np.ndarray, match: str) -> None:
+    with pytest.raises(ModelError, match=match):
+        within_group_spread(values, noise)
