@@ -175,7 +175,7 @@ class TrainingData(Entry):
         default_factory=dict, description="attribute -> raw value -> its words in the composite phrase"
     )
     permute_attributes: bool = Field(
-        False, description="shuffle annotators within each post: a negative control that must show no bias"
+        False, description="shuffle who judged over all judgements: a negative control that must show no bias"
     )
     seed: int = Field(0, description="of drawing and shuffling")
 
@@ -289,4 +289,5 @@ class Catalog(Entry):
         default_factory=dict, description="slug -> declared question; not inherited by `extends`"
     )
     systems: tuple[SystemSlug, ...] = Field((), description="more systems than the studies name; not inherited")
+    folder: Path | None = Field(None, description="where it was loaded from")
     origins: dict[str, Path] = Field(default_factory=dict, description="section/slug -> file it was read from")

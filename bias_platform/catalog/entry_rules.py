@@ -140,9 +140,8 @@ def _model(model: ModelEntry, place: Field) -> Iterator[Problem]:
     if model.recipe is None:
         return
     if model.kind != "reference":
-        yield Problem(
-            (*place, "recipe"), f"a model of kind '{model.kind}' is not built here; remove it or use 'reference'"
-        )
+        message = f"only a reference model has one, this is of kind '{model.kind}'; remove it"
+        yield Problem((*place, "recipe"), message)
     if model.recipe.hidden_size % (2 * model.recipe.heads):
         message = f"{model.recipe.hidden_size} must be a multiple of twice the heads ({model.recipe.heads})"
         yield Problem((*place, "recipe", "hidden_size"), message)

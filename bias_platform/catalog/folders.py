@@ -30,7 +30,7 @@ def catalog_folder(name_or_folder: str | Path | None = None, beside: Path | None
     wanted = name_or_folder or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT
     if isinstance(wanted, str) and wanted in (*shipped_catalogs(), _SHARED):
         return SHIPPED / wanted
-    folder = (beside or Path.cwd()) / Path(wanted).expanduser()
+    folder = (beside or Path.cwd()) / os.path.expanduser(wanted)
     if not folder.is_dir():
         raise CatalogError(
             f"there is no catalog '{wanted}': neither a shipped one ({', '.join(shipped_catalogs())}) nor a folder"

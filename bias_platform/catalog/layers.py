@@ -56,6 +56,7 @@ class RawCatalog:
 
     def _complain_about(self, file: YamlFile | None, problem: Problem) -> None:
         text = problem.message if not problem.field else f"{field_path(problem.field)}: {problem.message}"
+        text = " ".join(text.splitlines())  # a quoted value may have several
         if file is None:
             self.problems.append(("", 0, text))
             return

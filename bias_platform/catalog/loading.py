@@ -67,6 +67,7 @@ def _typed(raw: RawCatalog) -> Catalog:
             "name": _name(raw),
             "description": _description(raw),
             "systems": _extra_systems(raw),
+            "folder": raw.folder,
             "origins": origins,
             **sections,
         }

@@ -30,7 +30,7 @@ def resolve_path(entry: CorpusEntry, catalog_origin: Path) -> Path:
             f"the corpus path '{entry.path}' ({catalog_origin.name}) needs the environment variable {variables}: "
             f"set it to where the data lies"
         )
-    expanded = Path(_VARIABLE.sub(lambda match: os.environ[match[1]], entry.path)).expanduser()
+    expanded = os.path.expanduser(_VARIABLE.sub(lambda match: os.environ[match[1]], entry.path))
     return Path(os.path.normpath(catalog_origin.parent.absolute() / expanded))
 
 

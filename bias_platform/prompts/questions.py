@@ -1,0 +1,119 @@
+"""The questions of a study: every item put in every persona, wording and option order.
+
+A question's id depends on what is asked, word for word, and on nothing else: neither on the order of rows nor on what
+items, personas or templates are called. Two studies that ask the same share the id.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bias_platform.catalog.entries import TaskEntry
+from bias_platform.errors import TableError, bullet_list
+from bias_platform.prompts.option_orders import balanced_orders, order_text
+
+_REPLICATE = 0  # decoding is deterministic: a repeated question would carry nothing
+
+
+class _Way(NamedTuple):
+    """One way of asking: all of a question but its item."""
+
+    persona_id: str
+    template_id: str | None
+    option_order: str
+    digest: bytes
+
+
+def build_questions(
+    items: pd.DataFrame,
+    personas: pd.DataFrame,
+    templates: Mapping[str, str],
+    task_slug: str,
+    task: TaskEntry,
+    option_orders: int = 1,
+) -> pd.DataFrame:
+    """Builds the table `Questions`.
+
+    Args:
+        items: a table `Items`.
+        personas: a table `Personas`; the baseline is asked without template, once an item and option order.
+        templates: template id -> wording.
+        task_slug: part of the id, with the task's version, question and options.
+        option_orders: balanced orders of the options, each asked of everything.
+
+    Returns:
+        one row a question, ordered by persona, template, option order, item (each as given).
+
+    Raises:
+        TableError: two items, personas or templates have the same text, so that their questions would be the same.
+    """
+    _check_distinct(items, personas, templates)
+    orders = [order_text(order) for order in balanced_orders(len(task.options), option_orders)]
+    ways = list(_ways(personas, templates, _task_digest(task_slug, task), orders))
+    item_digests = [hashlib.blake2b(text.encode(), digest_size=32).digest() for text in items["text"]]
+    n = len(items)
+    return pd.DataFrame(
+        {
+            "question_id": np.array([qid for way in ways for qid in _ids(way.digest, item_digests)], dtype=object),
+            "item_id": np.tile(items["item_id"].to_numpy(object), len(ways)),
+            "persona_id": _repeated([way.persona_id for way in ways], n),
+            "template_id": _repeated([way.template_id for way in ways], n),
+            "option_order": _repeated([way.option_order for way in ways], n),
+            "replicate": np.full(n * len(ways), _REPLICATE, dtype=np.int64),
+        }
+    )
+
+
+def _ids(way: bytes, item_digests: list[bytes]) -> list[str]:
+    blake = hashlib.blake2b
+    return [blake(way + item, digest_size=16).hexdigest() for item in item_digests]
+
+
+def _ways(personas: pd.DataFrame, templates: Mapping[str, str], task: bytes, orders: list[str]) -> list[_Way]:
+    ways = []
+    for persona_id, phrase, role in personas[["persona_id", "phrase", "role"]].itertuples(index=False):
+        wordings = [(None, None)] if role == "baseline" else list(templates.items())
+        for template_id, template in wordings:
+            for order in orders:
+                said = None if role == "baseline" else phrase
+                digest = _digest(task.hex(), said, template, order, str(_REPLICATE))
+                ways.append(_Way(persona_id, template_id, order, digest))
+    return ways
+
+
+def _task_digest(slug: str, task: TaskEntry) -> bytes:
+    options = [part for option in task.options for part in (option.value, option.gloss)]
+    return _digest(slug, str(task.version), task.question, *options)
+
+
+def _digest(*parts: str | None) -> bytes:
+    """Hashes a sequence of texts; lengths go in too, so that no text can flow into its neighbour."""
+    digest = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        encoded = None if part is None else part.encode()
+        digest.update(b"-" if encoded is None else f"{len(encoded)}:".encode() + encoded)
+    return digest.digest()
+
+
+def _repeated(values: list[str] | list[str | None] | list[None], times: int) -> np.ndarray:
+    return np.repeat(np.array(values, dtype=object), times)
+
+
+def _check_distinct(items: pd.DataFrame, personas: pd.DataFrame, templates: Mapping[str, str]) -> None:
+    """Equal texts are one question: asked under two names it would be counted twice."""
+    named = personas[personas["role"] != "baseline"]
+    wordings = pd.Series(templates, dtype=object)
+    problems = _same(named["phrase"], named["persona_id"], "personas", "phrase")
+    problems += _same(wordings, pd.Series(wordings.index, index=wordings.index), "templates", "text")
+    problems += _same(items["text"], items["item_id"], "items", "text")
+    if problems:
+        raise TableError(f"questions would be asked twice:\n{bullet_list(problems)}\nkeep one of each")
+
+
+def _same(texts: pd.Series, names: pd.Series, what: str, field: str) -> list[str]:
+    doubled = texts.duplicated(keep=False)
+    groups = names[doubled].groupby(texts[doubled], sort=False)
+    return [f"{what} {', '.join(map(str, group))} have the same {field}" for _, group in groups]
