@@ -1,0 +1,21 @@
+"""One module a source: a raw file becomes two tidy tables, the posts (`Items`) and what people said (`Annotations`).
+
+Not here: where results are stored (`storage`), how posts are put to a model (`prompts`), what the labels mean for a
+study (`analysis`). Nothing here knows Dagster or a model; the sample corpus is generated here too.
+"""
+
+from bias_platform.corpora.assembly import CorpusTables
+from bias_platform.corpora.human_labels import human_yes_share, majority_label, modal_label
+from bias_platform.corpora.reading import read_corpus, source_hash
+from bias_platform.corpora.sample_planted import PLANTED, planted_contrasts
+
+__all__ = [
+    "PLANTED",
+    "CorpusTables",
+    "human_yes_share",
+    "majority_label",
+    "modal_label",
+    "planted_contrasts",
+    "read_corpus",
+    "source_hash",
+]
