@@ -34,6 +34,7 @@ class CellCounts(NamedTuple):
 def answer_persona(
     questions: pd.DataFrame,
     items: pd.DataFrame,
+    *,
     renderer: MessageRenderer,
     task: TaskEntry,
     engine: ChoiceEngine,
@@ -41,7 +42,6 @@ def answer_persona(
     system: SystemIdentity,
     settings: EngineSettings,
     on_progress: Report,
-    *,
     maximum_failed_share: float = 0.0,
 ) -> pd.DataFrame:
     """Asks the cells that the ledger does not hold and returns the table `Predictions` of all of them.
@@ -68,14 +68,14 @@ def answer_persona(
         UserError: too many failures; everything that came is in the ledger by then.
         TableError: items are missing, or the result breaks its schema.
     """
-    cells = build_cells(questions, items, renderer, system, settings, engine.identity)
+    cells = build_cells(questions, items, renderer=renderer, system=system, settings=settings, engine=engine.identity)
     known = ledger.known(cells.ids).set_index("cell_id")
     missing = np.flatnonzero(~pd.Index(cells.ids).isin(known.index)).tolist()
     total = len(cells.ids)
     on_progress(Progress(total - len(missing), total, "cells", "from the ledger" if len(missing) < total else ""))
     item_ids = questions["item_id"].tolist()
     fresh: list[Outcome] = []
-    for outcomes in _ask(missing, cells, item_ids, task.option_values, engine, settings):
+    for outcomes in _ask(missing, cells, item_ids, options=task.option_values, engine=engine, settings=settings):
         ledger.append(outcomes)
         fresh += outcomes
         on_progress(Progress(total - len(missing) + len(fresh), total, "cells"))
@@ -87,6 +87,7 @@ def answer_persona(
 def missing_cells(
     questions: pd.DataFrame,
     items: pd.DataFrame,
+    *,
     renderer: MessageRenderer,
     system: SystemIdentity,
     settings: EngineSettings,
@@ -104,7 +105,7 @@ def missing_cells(
         engine: `registry.engine_identity(settings, chat_template_hash)`.
         ledger: open for reading (a file that is not there yet reads as empty).
     """
-    cells = build_cells(questions, items, renderer, system, settings, engine)
+    cells = build_cells(questions, items, renderer=renderer, system=system, settings=settings, engine=engine)
     return CellCounts(len(cells.ids), len(cells.ids) - ledger.count_known(cells.ids))
 
 
@@ -112,6 +113,7 @@ def _ask(
     missing: Sequence[int],
     cells: Cells,
     item_ids: Sequence[str],
+    *,
     options: Sequence[str],
     engine: ChoiceEngine,
     settings: EngineSettings,

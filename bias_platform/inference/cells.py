@@ -50,6 +50,7 @@ class _Part(NamedTuple):
 def build_cells(
     questions: pd.DataFrame,
     items: pd.DataFrame,
+    *,
     renderer: MessageRenderer,
     system: SystemIdentity,
     settings: EngineSettings,

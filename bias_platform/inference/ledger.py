@@ -149,9 +149,11 @@ class Ledger(LedgerReader):
     def forget(self, item_ids: Sequence[str]) -> int:
         """Deletes every outcome of withdrawn posts, traces in the file included; returns how many there were."""
         with self._transaction():
-            before = self._total()
-            self._connection.executemany("DELETE FROM cells WHERE item_id = ?", [(item_id,) for item_id in item_ids])
-            deleted = before - self._total()
+            deleted = 0
+            for start in range(0, len(item_ids), _IDS_PER_QUERY):
+                part = list(item_ids[start : start + _IDS_PER_QUERY])
+                marks = ",".join("?" * len(part))
+                deleted += self._connection.execute(f"DELETE FROM cells WHERE item_id IN ({marks})", part).rowcount
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
@@ -159,9 +161,6 @@ class Ledger(LedgerReader):
         """Deletes all failures, the permanent ones too, so that they are asked again; returns how many there were."""
         with self._transaction():
             return int(self._connection.execute("DELETE FROM cells WHERE outcome = 'failed'").rowcount)
-
-    def _total(self) -> int:
-        return int(self._connection.execute("SELECT COUNT(*) FROM cells").fetchone()[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

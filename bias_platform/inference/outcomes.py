@@ -50,7 +50,7 @@ def choose(logprobs: FloatArray, options: Sequence[str]) -> Choice:
         return Choice("failed", None, "scores are not finite")
     best = np.flatnonzero(logprobs == logprobs.max())
     if len(best) > 1:
-        return Choice("invalid", None, "tie: " + " = ".join(options[place] for place in best))
+        return Choice("invalid", None, "tie: " + " = ".join(options[int(place)] for place in best))
     return Choice("answered", options[int(best[0])], None)
 
 

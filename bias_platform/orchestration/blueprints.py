@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bias_platform.catalog.entries import Catalog, CorpusEntry
-from bias_platform.catalog.paths import resolve_path
+from bias_platform.catalog.entries import Catalog
+from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.catalog.recipes import learner_data, learner_fingerprint, recipe_fingerprint
 from bias_platform.catalog.systems import parse_system
 from bias_platform.corpora import source_hash
 from bias_platform.errors import ArtifactError
 from bias_platform.storage import Lake, Manifest, read_manifest
 from bias_platform.storage.hashing import value_hash
+from bias_platform.storage.withdrawn import withdrawn_items
 
 CODE_VERSIONS = {
     "corpora": "1",
@@ -78,21 +79,9 @@ class Blueprints:
 
     def corpus(self, slug: str) -> Blueprint:
         """A corpus, from its raw files."""
-        source = source_hash(slug, self.located_corpus(slug))
-        entry = self.catalog.corpora[slug]
-        return self._make("corpora", f"corpora/{slug}", self.lake.corpus(slug), {"source": source}, {"entry": entry})
-
-    def located_corpus(self, slug: str) -> CorpusEntry:
-        """The corpus's entry with its path made absolute.
-
-        Raises:
-            CorpusError: a variable in the path is not set.
-        """
-        entry = self.catalog.corpora[slug]
-        if entry.path is None:
-            return entry
-        path = resolve_path(entry, self.catalog.origins[f"corpora/{slug}"])
-        return entry.model_copy(update={"path": str(path)})
+        inputs = {"source": source_hash(slug, resolve_corpus(self.catalog, slug))}
+        parameters = {"entry": self.catalog.corpora[slug], "withdrawn": sorted(withdrawn_items(self.lake))}
+        return self._make("corpora", f"corpora/{slug}", self.lake.corpus(slug), inputs, parameters)
 
     def personas(self, slug: str) -> Blueprint:
         """A persona set, from its entry."""

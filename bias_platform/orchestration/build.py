@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from bias_platform.catalog import Catalog, load_catalog
+from bias_platform.catalog.recipes import learner_data, learners
 from bias_platform.orchestration.assets.corpora import corpus_assets
 from bias_platform.orchestration.assets.models import (
     adapter_assets,
@@ -58,8 +59,8 @@ def build_definitions(
 
 def _checked_assets(house: House) -> list[Checked]:
     catalog, partitions = house.catalog, house.partitions
-    checked: list[Checked] = [corpus_assets(house, slug) for slug in catalog.corpora]
-    checked += [persona_assets(house, slug) for slug in catalog.persona_sets]
+    checked: list[Checked] = [corpus_assets(house, slug) for slug in shown(catalog, "corpora", "corpus")]
+    checked += [persona_assets(house, slug) for slug in shown(catalog, "persona_sets", "persona_set")]
     checked += [question_assets(house, study) for study in catalog.studies]
     checked += [example_assets(house), base_assets(house)]
     if partitions.adapted.get_partition_keys():
@@ -70,3 +71,11 @@ def _checked_assets(house: House) -> list[Checked]:
     for study in catalog.studies:
         checked += [prediction_assets(house, study), index_asset(house, study), report_assets(house, study)]
     return checked
+
+
+def shown(catalog: Catalog, section: str, field: str) -> list[str]:
+    """Slugs of a section worth an asset: all in use, and the catalog's own; not what it inherits and leaves alone."""
+    users = [*catalog.studies.values(), *(learner_data(catalog, learner) for learner in learners(catalog))]
+    used = {getattr(user, field) for user in users}
+    own = {slug for slug in getattr(catalog, section) if catalog.origins[f"{section}/{slug}"].parent == catalog.folder}
+    return [slug for slug in getattr(catalog, section) if slug in used | own]

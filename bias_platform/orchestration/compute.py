@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
-from dagster._core.pipes.context import PipesSession
+from dagster._core.pipes.context import (
+    PipesMessageHandler,
+    PipesSession,
+    build_external_execution_context_data,
+)
 
 from bias_platform.workers.session import USER_ERROR_EXIT
 
@@ -55,12 +59,7 @@ class LocalCompute(Compute):
 
     def follow(self, context: dg.AssetExecutionContext, job: Job, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """See `Compute.follow`."""
-        with dg.open_pipes_session(
-            context=context,
-            context_injector=dg.PipesTempFileContextInjector(),
-            message_reader=dg.PipesTempFileMessageReader(),
-            extras=request,
-        ) as session:
+        with _pipes_session(context, request) as session:
             process = self._start(job, session)
             with _ended_with_us(process):
                 yield from _messages_until_end(session, process)
@@ -78,6 +77,23 @@ class LocalCompute(Compute):
         }
         command = [str(interpreter(job.environment)), "-m", job.module]
         return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+@contextlib.contextmanager
+def _pipes_session(context: dg.AssetExecutionContext, request: dict[str, Any]) -> Iterator[PipesSession]:
+    """As `dagster.open_pipes_session`, which however forbids assets that record partitions as they come: it demands
+    an output of every asset that opens a session."""
+    context_data = build_external_execution_context_data(context, request)
+    handler = PipesMessageHandler(context, dg.PipesTempFileMessageReader())
+    injector = dg.PipesTempFileContextInjector()
+    with injector.inject_context(context_data) as injected, handler.handle_messages() as read:
+        yield PipesSession(
+            context_data=context_data,
+            message_handler=handler,
+            context_injector_params=injected,
+            message_reader_params=read,
+            context=context,
+        )
 
 
 def interpreter(environment: str) -> Path:

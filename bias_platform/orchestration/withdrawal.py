@@ -1,6 +1,5 @@
 """Deleting withdrawn posts everywhere, and keeping them out of later readings."""
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,16 +11,11 @@ from bias_platform.errors import UserError
 from bias_platform.inference.ledger import Ledger
 from bias_platform.storage import Lake, publish, read_manifest, read_table, write_table
 from bias_platform.storage.manifest import MANIFEST
-
-
-def withdrawn_items(lake: Lake) -> frozenset[str]:
-    """Ids of all posts withdrawn from a lake."""
-    path = _list_path(lake)
-    return frozenset(json.loads(path.read_text("utf-8"))) if path.exists() else frozenset()
+from bias_platform.storage.withdrawn import note_withdrawn
 
 
 def find_items(lake: Lake, text: str) -> list[str]:
-    """Ids of the posts whose cleaned text is contained in `text`, or contains it, once spaces at the ends are gone.
+    """Ids of the posts with this text, as they stand in `items.parquet`.
 
     Raises:
         UserError: no published corpus has such a post.
@@ -51,7 +45,7 @@ def forget_items(lake: Lake, item_ids: Sequence[str]) -> Iterator[str]:
     if not item_ids:
         raise UserError("nothing to forget: give --item-id or --text-file")
     ids = set(item_ids)
-    _note(lake, ids)
+    note_withdrawn(lake, ids)
     for manifest_path in sorted(lake.home.glob("**/" + MANIFEST)):
         yield from _forget_in_artifact(manifest_path.parent, ids)
     for path in sorted(lake.home.glob("ledger/*/*.sqlite")):
@@ -88,14 +82,3 @@ def _replace(folder: Path, changed: dict[Path, pd.DataFrame]) -> None:
         for name, table in changed.items():
             staging.rows[name.as_posix()] = write_table(table, staging.folder / name)
 
-
-def _note(lake: Lake, ids: set[str]) -> None:
-    path = _list_path(lake)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(sorted(ids | withdrawn_items(lake))), "utf-8")
-    temporary.replace(path)
-
-
-def _list_path(lake: Lake) -> Path:
-    return lake.home / "withdrawn.json"

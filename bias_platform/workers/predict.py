@@ -67,13 +67,13 @@ def _answer(session: Session, answering: Answering, ledger: Ledger, persona: str
     table = answer_persona(
         answering.questions[answering.questions["persona_id"] == persona],
         answering.items,
-        answering.renderer,
-        answering.task,
-        answering.engine,
-        ledger,
-        answering.system,
-        answering.settings,
-        session.progress(f"{answering.system.slug} as {persona}"),
+        renderer=answering.renderer,
+        task=answering.task,
+        engine=answering.engine,
+        ledger=ledger,
+        system=answering.system,
+        settings=answering.settings,
+        on_progress=session.progress(f"{answering.system.slug} as {persona}"),
         maximum_failed_share=session.request["maximum_failed_share"],
     )
     validate_table(table, Predictions, publication.name)

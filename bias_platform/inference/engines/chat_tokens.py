@@ -128,9 +128,10 @@ class ChatEncoder:
         return _Frame(before[:cut], before[cut:], after, trims, after[ends[-1] :] if ends else None)
 
     def _same_as_whole(self, prompts: Sequence[ChoicePrompt], ids: list[TokenArray]) -> bool:
-        count = min(_COMPARED, len(prompts))
-        sample = {int(row) for row in np.linspace(0, len(prompts) - 1, count)} if prompts else set()
-        rows = sorted(sample | {max(sample, key=lambda row: len(ids[row]))}) if sample else []
+        if not prompts:
+            return True
+        spread = {int(row) for row in np.linspace(0, len(prompts) - 1, min(_COMPARED, len(prompts)))}
+        rows = sorted(spread | {max(range(len(ids)), key=lambda row: len(ids[row]))})
         whole, _ = self._whole([prompts[row] for row in rows])
         return all(np.array_equal(ids[row], other) for row, other in zip(rows, whole, strict=True))
 

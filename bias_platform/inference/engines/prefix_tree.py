@@ -129,7 +129,7 @@ class _PlanBuilder:
 
 
 def length_batches(
-    rows: Sequence[int], length: Callable[[int], int], budget: Callable[[int], int]
+    rows: Sequence[int], length: Callable[[int], int], budget: Callable[[int], int], call_cost: int
 ) -> Iterator[list[int]]:
     """Rows sorted by length (longest first, so that want of memory shows at once) and cut into batches.
 
@@ -137,10 +137,18 @@ def length_batches(
         rows: what is batched.
         length: tokens of a row.
         budget: padded length -> how many rows fit into one batch; at least one is always taken.
+        call_cost: a batch ends before its padding outweighs another pass, in tokens.
     """
-    ordered = sorted(rows, key=lambda row: (-length(row), row))
-    start = 0
-    while start < len(ordered):
-        size = max(1, budget(length(ordered[start])))
-        yield ordered[start : start + size]
-        start += size
+    batch: list[int] = []
+    width = padding = size = 0
+    for row in sorted(rows, key=lambda row: (-length(row), row)):
+        padding += width - length(row)
+        if batch and (len(batch) >= size or padding > call_cost):
+            yield batch
+            batch = []
+        if not batch:
+            width, padding = length(row), 0
+            size = budget(width)
+        batch.append(row)
+    if batch:
+        yield batch

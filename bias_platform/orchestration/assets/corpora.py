@@ -1,7 +1,9 @@
 """`corpora/<corpus>`: raw files -> tidy items and annotations."""
 
 import dagster as dg
+import pandas as pd
 
+from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.corpora import read_corpus
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
@@ -11,6 +13,7 @@ from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.schemas import Annotations, Items, validate_table
 from bias_platform.storage import publish, write_table
 from bias_platform.storage.hashing import value_hash
+from bias_platform.storage.withdrawn import withdrawn_items
 
 ITEMS, ANNOTATIONS = "items.parquet", "annotations.parquet"
 
@@ -23,9 +26,10 @@ def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.Asse
         blueprint = house.blueprints.corpus(slug)
         manifest = reused(run, blueprint)
         if manifest is None:
-            tables = read_corpus(slug, house.blueprints.located_corpus(slug))
-            items = validate_table(tables.items, Items, f"corpora/{slug} items")
-            annotations = validate_table(tables.annotations, Annotations, f"corpora/{slug} annotations")
+            tables = read_corpus(slug, resolve_corpus(house.catalog, slug))
+            items, annotations = (_kept(table, house) for table in (tables.items, tables.annotations))
+            validate_table(items, Items, f"corpora/{slug} items")
+            validate_table(annotations, Annotations, f"corpora/{slug} annotations")
             with publish(**blueprint.publication()) as staging:
                 staging.rows[ITEMS] = write_table(items, staging.folder / ITEMS)
                 staging.rows[ANNOTATIONS] = write_table(annotations, staging.folder / ANNOTATIONS)
@@ -45,6 +49,11 @@ def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.Asse
         face.key, {ITEMS: Items, ANNOTATIONS: Annotations}, lambda _: house.lake.corpus(slug)
     )
     return asset, check
+
+
+def _kept(table: pd.DataFrame, house: House) -> pd.DataFrame:
+    """Without withdrawn posts."""
+    return table[~table["item_id"].isin(withdrawn_items(house.lake))].reset_index(drop=True)
 
 
 def _description(slug: str, house: House) -> str:

@@ -51,6 +51,7 @@ def report_assets(house: House, study: str) -> Checked:
                 "partitions": {key: _path(house, study, key) for key in versions},
                 "questions": str(house.lake.questions(study)),
                 "annotations": str(house.lake.corpus(entry.corpus) / ANNOTATIONS),
+                "templates": dict(house.catalog.template_sets[entry.template_set].templates),
                 "corpus": house.catalog.corpora[entry.corpus].model_dump(mode="json"),
                 "models": {
                     slug: model.model_dump(mode="json") for slug, model in house.catalog.models.items()

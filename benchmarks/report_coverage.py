@@ -1,0 +1,169 @@
+"""How often the report's intervals hold the truth, on studies whose truth is known.
+
+Answers are drawn from model A (27 personas in dimensions of 5/3/6/6/7 and a generic control, items, item x system,
+item x persona, wording noise) and put through the very analysis that makes a report. Truth is on the probability
+scale, by numerical integration over items:
+
+- *these wordings*: the wording effects that were drawn are part of the truth; items vary.
+- *beyond wording*: the truth without them, integrated over their distribution; items and wordings vary.
+
+Run `python -m benchmarks.report_coverage --studies 200`; results go to benchmarks/results/report_coverage.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import numpy as np
+import pandas as pd
+
+from bias_platform.analysis import analyse_study
+from bias_platform.schemas.results import BEYOND_WORDING, THESE_WORDINGS
+from bias_platform_tests.analysis.simulated_study import SIZES, Design, SimulatedStudy, simulate_study
+
+RESULTS = Path(__file__).parent / "results" / "report_coverage.json"
+DESIGNS = {
+    "two systems": Design(),
+    "one system says Yes to 95 %": Design(intercepts=(0.3, 4.2)),
+    "no persona differs": Design(persona_sd=0.0),
+    "no persona differs, strong wordings": Design(persona_sd=0.0, wording_sd=0.4, wording_system_sd=0.2),
+    "no wording noise": Design(wording_sd=0.0, wording_system_sd=0.0),
+}
+
+
+def covered(study: SimulatedStudy) -> pd.DataFrame:
+    """One row a claim of a study's report: kind, scope, method, whether its interval holds the truth, its error."""
+    results = analyse_study(study.inputs)
+    tables = results.tables
+    rows = [*_contrasts(study, tables), *_changes(study, tables), *_spreads(study, tables)]
+    return pd.DataFrame(rows, columns=["kind", "scope", "method", "covered", "error", "width", "significant"])
+
+
+def _truth(study: SimulatedStudy, scope: str) -> pd.DataFrame:
+    values = study.truth.these if scope == THESE_WORDINGS else study.truth.beyond
+    return pd.DataFrame(values, index=list(study.inputs.study.systems), columns=list(study.personas))
+
+
+def _row(kind: str, row: Any, truth: float) -> tuple[Any, ...]:
+    held = row.lower <= truth <= row.upper
+    return kind, row.scope, row.method, held, row.difference - truth, row.upper - row.lower, row.significant
+
+
+def _contrasts(study: SimulatedStudy, tables: dict[str, pd.DataFrame]) -> Iterator[tuple[Any, ...]]:
+    for scope in (THESE_WORDINGS, BEYOND_WORDING):
+        truth = _truth(study, scope)
+        table = tables["control_contrasts"]
+        for row in table[table["scope"] == scope].itertuples():
+            gap = truth.loc[row.system, row.persona_id] - truth.loc[row.system].iloc[0]
+            yield _row("persona - control", row, gap)
+            if scope == THESE_WORDINGS:
+                held = row.paired_lower <= gap <= row.paired_upper
+                width = row.paired_upper - row.paired_lower
+                yield "persona - control, check", scope, "item-paired", held, row.paired_difference - gap, width, False
+
+
+def _changes(study: SimulatedStudy, tables: dict[str, pd.DataFrame]) -> Iterator[tuple[Any, ...]]:
+    for row in tables["system_changes"].itertuples():
+        truth = _truth(study, row.scope)
+        gaps = truth.sub(truth.iloc[:, 0], axis=0)[row.persona_id]
+        yield _row("change between systems", row, gaps[row.to_system] - gaps[row.from_system])
+
+
+def _spreads(study: SimulatedStudy, tables: dict[str, pd.DataFrame]) -> Iterator[tuple[Any, ...]]:
+    for row in tables["dimension_spreads"].itertuples():
+        truth = _truth(study, row.scope).loc[row.system]
+        inside = truth[[name for name in truth.index if name.startswith(f"{row.dimension}-")]]
+        for kind, found, lower, upper, value in (
+            ("spread (max - min)", row.spread, row.spread_lower, row.spread_upper, np.ptp(inside)),
+            ("spread (sd)", row.deviation, row.deviation_lower, row.deviation_upper, inside.std(ddof=1)),
+        ):
+            held = lower - 1e-12 <= value <= upper + 1e-12
+            yield kind, row.scope, row.method, held, found - value, upper - lower, False
+
+
+def one_study(task: tuple[str, Design, int]) -> pd.DataFrame:
+    """Simulates and analyses one study of a design."""
+    name, design, seed = task
+    study = simulate_study(design, seed)
+    bare = study.inputs.task.model_copy(update={"positive_lenient": ()})
+    study = replace(study, inputs=replace(study.inputs, task=bare, humans=None))
+    return covered(study).assign(design=name, study=seed)
+
+
+def pooled(claims: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
+    """Coverage with its Monte-Carlo error, studies as clusters."""
+    rows = []
+    for key, part in claims.groupby(by, sort=False):
+        sums = part.groupby(["design", "study"])["covered"].agg(["sum", "size"])
+        rate = sums["sum"].sum() / sums["size"].sum()
+        residual = sums["sum"] - rate * sums["size"]
+        studies = len(sums)
+        error = np.sqrt(studies / max(1, studies - 1) * (residual**2).sum()) / sums["size"].sum()
+        rows.append(
+            {
+                **dict(zip(by, key, strict=True)),
+                "studies": studies,
+                "claims": len(part),
+                "coverage": round(float(rate), 4),
+                "monte_carlo_error": round(float(error), 4),
+                "mean_error": round(float(part["error"].mean()), 5),
+                "mean_width": round(float(part["width"].mean()), 4),
+            }
+        )
+    return rows
+
+
+def familywise(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    """Share of studies without any persona difference in which Holm finds one."""
+    null = claims[claims["design"].str.startswith("no persona") & (claims["kind"] == "persona - control")]
+    rows = []
+    for (design, scope), part in null.groupby(["design", "scope"], sort=False):
+        found = part.groupby("study")["significant"].any()
+        rate = float(found.mean())
+        error = float(np.sqrt(rate * (1 - rate) / len(found)))
+        rows.append({"design": design, "scope": scope, "studies": len(found), "rate": rate, "monte_carlo_error": error})
+    return rows
+
+
+def main() -> None:
+    """Runs the benchmark and writes its results."""
+    parser = argparse.ArgumentParser(description="coverage of the report's intervals")
+    parser.add_argument("--studies", type=int, default=200, help="studies a design")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--designs", nargs="*", default=list(DESIGNS), choices=list(DESIGNS))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    start = time.time()
+    tasks = [(name, DESIGNS[name], 1000 + k) for k in range(options.studies) for name in options.designs]
+    with ProcessPoolExecutor(options.processes) as pool:
+        claims = pd.concat(pool.map(one_study, tasks, chunksize=2), ignore_index=True)
+    report = {
+        "what": "coverage of 95 % intervals of the regression report on studies drawn from model A; "
+        "'these wordings': truth at the drawn wordings, 'beyond wording': truth over all wordings",
+        "sizes": {"personas": dict(SIZES), "items": Design().items, "wordings": Design().templates},
+        "designs": {name: repr(DESIGNS[name]) for name in options.designs},
+        "pooled": pooled(claims, ["kind", "scope"]),
+        "by_design": pooled(claims, ["design", "kind", "scope", "method"]),
+        "familywise_error": familywise(claims),
+        "seconds": round(time.time() - start),
+        "machine": {"python": platform.python_version(), "processes": options.processes},
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    print(pd.DataFrame(report["pooled"]).to_string())
+    print(pd.DataFrame(report["by_design"]).to_string())
+    print(pd.DataFrame(report["familywise_error"]).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Analyses a study's predictions and writes the regression report."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bias_platform.analysis import RegressionResults, StudyInputs, analyse_study
+from bias_platform.catalog.entries import CorpusEntry, ModelEntry, StudyEntry, TaskEntry
+from bias_platform.catalog.systems import parse_system
+from bias_platform.corpora import human_yes_share
+from bias_platform.reports.provenance import Provenance
+from bias_platform.reports.regression_page import write_regression_report
+from bias_platform.storage import publish, read_manifest, read_table
+from bias_platform.storage.manifest import environment_record
+from bias_platform.workers.session import Publication, Session, as_base64, run_worker
+
+PART = "part.parquet"
+
+
+def work(session: Session) -> None:
+    """Request: publication, catalog, study_slug, study, task, partitions (key -> folder), questions (folder),
+    annotations (path), corpus, models (slug -> ModelEntry), templates."""
+    request = session.request
+    publication = Publication.model_validate(request["publication"])
+    results = analyse_study(_inputs(request), session.say)
+    with publish(**publication.arguments()) as staging:
+        session.say("writing the page")
+        write_regression_report(results, _provenance(request, publication), staging.folder)
+        for path in sorted((staging.folder / "tables").glob("*.parquet")):
+            staging.rows[f"tables/{path.name}"] = len(read_table(path, publication.name))
+        staging.facts["headline"] = results.headline
+    session.published("", staging.published, **_metadata(results, publication.target))
+
+
+def _inputs(request: dict[str, Any]) -> StudyInputs:
+    study = StudyEntry.model_validate(request["study"])
+    task = TaskEntry.model_validate(request["task"])
+    questions = Path(request["questions"])
+    items = read_table(questions / "items.parquet", "questions")
+    return StudyInputs(
+        predictions=_predictions(request["partitions"]),
+        personas=read_table(questions / "personas.parquet", "questions"),
+        study=study,
+        task=task,
+        humans=_humans(Path(request["annotations"]), task, items),
+        corpus_facts=_corpus_facts(study, CorpusEntry.model_validate(request["corpus"]), request),
+        templates=request["templates"],
+        served_as=_served_as(study, request["models"]),
+        texts=items if study.analysis.show_texts else None,
+    )
+
+
+def _predictions(partitions: dict[str, str]) -> pd.DataFrame:
+    parts = [read_table(Path(folder) / PART, key) for key, folder in partitions.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _humans(annotations: Path, task: TaskEntry, items: pd.DataFrame) -> pd.DataFrame | None:
+    table = read_table(annotations, "annotations")
+    table = table[table["item_id"].isin(items["item_id"])]
+    return human_yes_share(table, task.positive) if len(table) else None
+
+
+def _corpus_facts(study: StudyEntry, corpus: CorpusEntry, request: dict[str, Any]) -> dict[str, object]:
+    manifest = read_manifest(Path(request["annotations"]).parent, f"corpora/{study.corpus}")
+    declared = {"corpus": study.corpus, "licence": corpus.licence, "source": corpus.source, "language": corpus.language}
+    return {**declared, "sensitivity": corpus.sensitivity, **manifest.facts}
+
+
+def _served_as(study: StudyEntry, models: dict[str, Any]) -> dict[str, str]:
+    served = {}
+    for system in study.systems:
+        entry = ModelEntry.model_validate(models[parse_system(system).base])
+        if entry.served_as:
+            served[system] = entry.served_as
+    return served
+
+
+def _provenance(request: dict[str, Any], publication: Publication) -> Provenance:
+    raise NotImplementedError
+
+
+def _metadata(results: RegressionResults, folder: Path) -> dict[str, Any]:
+    pictures = {
+        f"{path.stem}_png": as_base64(path.read_bytes())
+        for path in sorted((folder / "plots").glob("*.png"))
+        if path.stat().st_size < 100_000
+    }
+    return {"headline": results.headline, **pictures}
+
+
+if __name__ == "__main__":
+    run_worker(work)

@@ -1,0 +1,127 @@
+"""Texts tokenized in parts give the tokens of the whole; options begin where they should."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bias_platform.errors import ModelLoadError
+from bias_platform.inference.engines.base import ChoicePrompt
+from bias_platform.inference.engines.chat_tokens import ChatEncoder
+
+OPTIONS = ("Yes", "Maybe", "No", "Incomprehensible")
+PLAIN = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}Answer:"
+SPACED = "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] }}{% endfor %}<|assistant|>Answer: "
+TRIMMED = (
+    "{{ '<s>' }}{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] | trim + '<|end|>\n' }}{% endfor %}"
+    "<|assistant|>\n"
+)
+MANGLED = "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] | upper }}{% endfor %}<|assistant|>"
+SHORTENED = "{% for m in messages %}{{ '<|user|>' + m['content'][:40] }}{% endfor %}<|assistant|>"
+NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}<|user|>"
+
+
+def whole(tokenizer: Any, prompt: ChoicePrompt) -> list[int]:
+    text = tokenizer.apply_chat_template(list(prompt.messages), tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+class Counting:
+    """A tokenizer that counts the texts it is given."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer, self.texts = tokenizer, 0
+
+    def __call__(self, texts: list[str], **options: Any) -> Any:
+        self.texts += len(texts)
+        return self.tokenizer(texts, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
+
+
+@pytest.mark.parametrize(
+    ("template", "joins"),
+    [(None, True), (TRIMMED, True), (SPACED, True), (PLAIN, True), (MANGLED, True), (SHORTENED, False)],
+)
+def test_parts_give_the_tokens_of_the_whole(
+    tokenizer_with: Callable[..., Any], prompts: list[ChoicePrompt], template: str | None, joins: bool
+) -> None:
+    tokenizer = tokenizer_with(template) if template else tokenizer_with()
+    odd = [
+        ChoicePrompt(({"role": "system", "content": " Be <|end|> kind. "}, {"role": "user", "content": text}))
+        for text in (
+            "  spaces around \n",
+            "",
+            "<|assistant|>\nYes<|end|>",
+            "ünïcode 🎺 \u200b",
+            "<s>",
+            "\n\n",
+            "{{ 7 }}{content}",
+        )
+    ]
+    encoder = ChatEncoder(tokenizer)
+    chats = prompts[:12] + odd
+    encoded = encoder.encode(chats, [OPTIONS] * len(chats), "mean")
+    cut = {len(whole(tokenizer, chat)) - len(ids) for chat, ids in zip(chats, encoded.prompts, strict=True)}
+    assert len(cut) == 1
+    for chat, ids in zip(chats, encoded.prompts, strict=True):
+        assert ids.tolist() == whole(tokenizer, chat)[: len(ids)]
+    assert encoder.joins_parts is joins
+
+
+def test_distinct_texts_are_tokenized_once(tokenizer: Any, prompts: list[ChoicePrompt]) -> None:
+    counting = Counting(tokenizer)
+    ChatEncoder(counting).encode(prompts, [OPTIONS] * len(prompts), "sum")
+    systems, users = 6, 9 + 1
+    # one more head for the chats without a system message, the compared whole prompts, and prompt end + options
+    assert counting.texts <= systems + users + 1 + 6 + 1 + len(OPTIONS)
+    assert len(prompts) > 2 * counting.texts
+
+
+def test_a_stable_border_leaves_the_prompt_whole(tokenizer: Any, prompts: list[ChoicePrompt]) -> None:
+    encoded = ChatEncoder(tokenizer).encode(prompts[:1], [OPTIONS], "sum")
+    assert encoded.prompts[0].tolist() == whole(tokenizer, prompts[0])
+    alone = [tokenizer(option, add_special_tokens=False)["input_ids"] for option in OPTIONS]
+    assert encoded.option_tokens == [alone]
+
+
+def test_a_token_across_the_border_is_scored_from_where_it_begins(tokenizer_with: Callable[..., Any]) -> None:
+    tokenizer = tokenizer_with(SPACED)
+    prompt = ChoicePrompt(({"role": "user", "content": "Rude?"},))
+    encoded = ChatEncoder(tokenizer).encode([prompt], [("the bus", "Yes")], "sum")
+    text = tokenizer.apply_chat_template(list(prompt.messages), tokenize=False, add_generation_prompt=True)
+    for option, ids in zip(("the bus", "Yes"), encoded.option_tokens[0], strict=True):
+        assert [*encoded.prompts[0].tolist(), *ids] == tokenizer(text + option, add_special_tokens=False)["input_ids"]
+    assert len(encoded.prompts[0]) == len(whole(tokenizer, prompt)) - 1  # the space joins the word that follows
+
+
+def test_without_special_tokens_options_follow_each_prompt(tokenizer_with: Callable[..., Any]) -> None:
+    tokenizer = tokenizer_with(PLAIN)
+    chats = [ChoicePrompt(({"role": "user", "content": text},)) for text in ("Rude?", "Late again?")]
+    encoded = ChatEncoder(tokenizer).encode(chats, [(" Yes", " No")] * 2, "sum")
+    for row, chat in enumerate(chats):
+        assert encoded.prompts[row].tolist() == whole(tokenizer, chat)
+    assert len(encoded.trees) == 1
+
+
+def test_a_long_prompt_is_among_the_compared(tokenizer_with: Callable[..., Any]) -> None:
+    """Only one prompt, not on the grid of compared ones, is changed by this template: the longest."""
+    tokenizer = tokenizer_with(SHORTENED)
+    texts = ["short"] * 3 + ["much longer than the forty characters that this template lets through"] + ["short"] * 20
+    chats = [ChoicePrompt(({"role": "user", "content": text},)) for text in texts]
+    encoded = ChatEncoder(tokenizer).encode(chats, [OPTIONS] * len(chats), "sum")
+    assert encoded.prompts[3].tolist() == whole(tokenizer, chats[3])
+
+
+def test_a_template_that_refuses_a_system_message_says_so(tokenizer_with: Callable[..., Any]) -> None:
+    chat = ChoicePrompt(({"role": "system", "content": "x"}, {"role": "user", "content": "y"}))
+    with pytest.raises(ModelLoadError, match="no system role"):
+        ChatEncoder(tokenizer_with(NO_SYSTEM)).encode([chat], [OPTIONS], "sum")
+
+
+def test_nothing_to_encode(tokenizer: Any) -> None:
+    encoded = ChatEncoder(tokenizer).encode([], [], "sum")
+    assert (encoded.prompts, encoded.trees) == ([], [])
+    assert np.array(encoded.tree_of).size == 0
