@@ -7,12 +7,12 @@ scale, by numerical integration over items:
 - *these wordings*: the wording effects that were drawn are part of the truth; items vary.
 - *beyond wording*: the truth without them, integrated over their distribution; items and wordings vary.
 
-Run `python -m benchmarks.report_coverage --studies 200`; results go to benchmarks/results/report_coverage.json.
+Run `OMP_NUM_THREADS=1 python -m benchmarks.report_coverage --studies 200`; results go to
+benchmarks/results/report_coverage.json.
 """
 
 import argparse
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -20,9 +20,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
 
 import numpy as np
 import pandas as pd

@@ -95,14 +95,19 @@ def _same_model(key: str, previous: str) -> bool:
 
 def _execute(definitions: dg.Definitions, step: Step, instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
     job = definitions.resolve_implicit_global_asset_job_def()
-    checks = {check for check in definitions.resolve_asset_graph().asset_check_keys if check.asset_key == step.key}
-    subset = job.get_subset(asset_selection={step.key}, asset_check_selection=checks)
+    subset = job.get_subset(asset_selection={step.key}, asset_check_selection=_checks_to_run(definitions, step))
     quiet = {"loggers": {PLAIN: {}}}
     result = subset.execute_in_process(run_config=quiet, instance=instance, tags=tags, raise_on_error=False)
     if not result.success:
         failures = [event.step_failure_data for event in result.get_step_failure_events()]
         sentences = [_sentence(data) for data in failures]
         raise UserError(f"{step} failed:\n" + "\n".join(sentences))
+
+
+def _checks_to_run(definitions: dg.Definitions, step: Step) -> set[dg.AssetCheckKey]:
+    """Checks of unpartitioned assets; a partitioned asset records its check with each partition."""
+    every = definitions.resolve_asset_graph().asset_check_keys
+    return set() if step.partitions else {check for check in every if check.asset_key == step.key}
 
 
 def _sentence(data: object) -> str:

@@ -15,10 +15,11 @@ class _OnlyTheLine(logging.Formatter):
         return f"      {meta.get('orig_message') or record.getMessage()}"
 
 
-class _NoEvents(logging.Filter):
+class _OnlyByHand(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Events (started, succeeded, failed) are told by the plan; only what was logged by hand passes."""
-        return getattr(record, "dagster_meta", {}).get("dagster_event") is None
+        meta = getattr(record, "dagster_meta", {})
+        return meta.get("dagster_event") is None and not str(meta.get("orig_message")).startswith("[pipes]")
 
 
 @dg.logger
@@ -27,7 +28,7 @@ def plain_logger(context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("bias_platform.plain", level=logging.INFO)
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_OnlyTheLine())
-    handler.addFilter(_NoEvents())
+    handler.addFilter(_OnlyByHand())
     logger.addHandler(handler)
     del context
     return logger

@@ -15,6 +15,7 @@ from bias_platform.models.system import ResolvedSystem
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.schemas import Predictions, validate_table
 from bias_platform.storage import publish, read_table, write_table
+from bias_platform.workers.weights import verify_weights
 from bias_platform.workers.session import Publication, Session, run_worker
 
 PART = "part.parquet"
@@ -49,6 +50,7 @@ class Answering:
         from bias_platform.models.loading import load_system
 
         self.session.say(f"loading {self.system.slug}")
+        verify_weights(self.system.source, self.system.adapter)
         return load_system(self.system, dtype=self.settings.dtype)
 
 

@@ -78,7 +78,16 @@ def _served_as(study: StudyEntry, models: dict[str, Any]) -> dict[str, str]:
 
 
 def _provenance(request: dict[str, Any], publication: Publication) -> Provenance:
-    raise NotImplementedError
+    study = StudyEntry.model_validate(request["study"])
+    return Provenance(
+        study=request["study_slug"],
+        catalog=request["catalog"],
+        code_version=publication.code_version,
+        inputs=publication.inputs,
+        packages=environment_record(),
+        seeds={"items drawn": study.items.seed, "simulated intervals and permutations": study.analysis.seed},
+        parameters={name: str(value) for name, value in study.analysis.model_dump(mode="json").items()},
+    )
 
 
 def _metadata(results: RegressionResults, folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from bias_platform.reports.training_plots import loss_curve_png
 from bias_platform.schemas import TrainingLog, validate_table
 from bias_platform.storage import publish, read_table, write_table
 from bias_platform.workers.session import Publication, Session, as_base64, run_worker
+from bias_platform.workers.weights import verify_weights
 
 
 def work(session: Session) -> None:
@@ -17,6 +18,7 @@ def work(session: Session) -> None:
     entry = AdapterEntry.model_validate(session.request["entry"])
     base = ModelSource.model_validate(session.request["base"])
     examples = read_table(Path(session.request["examples"]), "prompts/examples")
+    verify_weights(base)
     publication = Publication.model_validate(session.request["publication"])
     with publish(**publication.arguments()) as staging:
         log = train_adapter(base, examples, entry, staging.folder, session.progress(f"tuning {slug}"))

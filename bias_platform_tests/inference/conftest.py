@@ -62,7 +62,7 @@ def make_llama(vocabulary: int, context: int = 512, layers: int = 2, heads: int 
         num_attention_heads=heads,
         num_key_value_heads=groups,
         max_position_embeddings=context,
-        initializer_range=0.3,
+        initializer_range=0.2,
     )
     return LlamaForCausalLM(config).eval()
 

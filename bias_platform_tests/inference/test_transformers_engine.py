@@ -94,7 +94,7 @@ def test_order_and_company_of_prompts_do_not_matter(engine: Any, prompts: list[C
 def test_few_tokens_are_read_twice(engine: Any, prompts: list[ChoicePrompt]) -> None:
     scores(engine.score_choices, prompts)
     stats = engine.stats
-    assert stats.distinct_tokens <= stats.sent_tokens < 1.25 * stats.distinct_tokens
+    assert stats.distinct_tokens <= stats.sent_tokens < 1.4 * stats.distinct_tokens
     assert stats.full_tokens > 4 * stats.sent_tokens
     assert stats.prompts == len(prompts)
     assert 0.7 < stats.reused_share <= stats.reachable_share < 1
@@ -193,7 +193,7 @@ def test_want_of_memory_halves_the_batch(
     loaded: Any, loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
 ) -> None:
     expected, _ = scores(create_engine(EngineSettings(), loaded).score_naive, prompts)
-    engine = create_engine(EngineSettings(), loaded_with(_Forgetful(loaded.model, 4), loaded.tokenizer))
+    engine = create_engine(EngineSettings(), loaded_with(_Forgetful(loaded.model, 2), loaded.tokenizer))
     table, failures = scores(engine.score_choices, prompts)
     assert not failures
     assert engine.stats.halved_batches > 0
@@ -203,7 +203,7 @@ def test_want_of_memory_halves_the_batch(
 def test_a_prompt_for_which_memory_never_suffices_fails_for_now(
     loaded: Any, loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
 ) -> None:
-    engine = create_engine(EngineSettings(), loaded_with(_Forgetful(loaded.model, 4), loaded.tokenizer))
+    engine = create_engine(EngineSettings(), loaded_with(_Forgetful(loaded.model, 2), loaded.tokenizer))
     scores(engine.score_choices, prompts[:2])
     engine._model.rows = 0
     _, failures = scores(engine.score_choices, prompts[:3])

@@ -43,8 +43,8 @@ from bias_platform.inference.engines.repeated_prompts import find_repetitions
 _LONG_SUFFIX = 2048
 _CALL_COST = {"cpu": 64, "cuda": 1024}
 """What a forward pass costs beyond its tokens, in tokens: decides how small a shared beginning is worth a pass."""
-_LARGEST_LOGITS = 1 << 26
-"""Numbers in the logits of one pass (256 MB in float32)."""
+_LARGEST_LOGITS = 1 << 27
+"""Numbers in the logits of one pass (512 MB in float32)."""
 _WHOLE_PROMPTS = 64
 """Prompts between two yields when sequences are read whole."""
 

@@ -1,0 +1,89 @@
+"""Do the systems say what most people said? Agreement with the human majority, items as the sample."""
+
+import numpy as np
+import pandas as pd
+
+from bias_platform.analysis.answers import Answers
+from bias_platform.analysis.item_cube import FloatArray, ItemCube
+from bias_platform.catalog.entries import AnalysisSettings
+
+DRAWS = 500
+"""Bootstrap samples of items."""
+
+
+def human_agreement(
+    answers: Answers, cube: ItemCube, humans: pd.DataFrame | None, settings: AnalysisSettings
+) -> tuple[pd.DataFrame, list[str]]:
+    """Percent agreement and Cohen's kappa by system and by system x persona, and what a reader must know.
+
+    Items without a majority (ties) are left out. Intervals are percentiles over 500 bootstrap samples of items: rows
+    of an item stay together.
+    """
+    if humans is None or humans.empty:
+        return pd.DataFrame(), []
+    majority, messages = _majority(humans, cube.items)
+    known = np.isfinite(majority)
+    if known.sum() < 2:
+        return pd.DataFrame(), [*messages, "Fewer than two items have a human majority: agreement is not computed."]
+    said = majority[known][:, None, None]
+    judged, yes = cube.judged[known], cube.yes[known]
+    sums = np.stack([judged, np.where(said > 0, yes, judged - yes), yes, judged * said])
+    keep = [k for k, name in enumerate(cube.personas) if name != answers.baseline]
+    whole = sums[:, :, keep, :].sum(axis=2)
+    columns = np.concatenate([whole, sums.transpose(0, 1, 3, 2).reshape(4, known.sum(), -1)], axis=2)
+    labels = _labels(answers, cube)
+    table = labels.join(_measured(columns, settings))
+    return table[table["answers"] > 0].reset_index(drop=True), messages
+
+
+def _majority(humans: pd.DataFrame, items: tuple[str, ...]) -> tuple[FloatArray, list[str]]:
+    """1 or 0 for each item; NaN where people tie or nobody was asked."""
+    table = humans.set_index("item_id").reindex(list(items))
+    share = (table["yes"] / table["annotators"]).to_numpy(float)
+    majority = np.where(share > 0.5, 1.0, np.where(share < 0.5, 0.0, np.nan))
+    tied, unknown = int((share == 0.5).sum()), int(np.isnan(share).sum())
+    messages = [f"{tied} items have no human majority (a tie) and are left out of the agreement."] if tied else []
+    return majority, [*messages, f"{unknown} items have no human label."] if unknown else messages
+
+
+def _labels(answers: Answers, cube: ItemCube) -> pd.DataFrame:
+    whole = [{"system": s, "persona_id": None, "label": "all personas"} for s in cube.systems]
+    label = answers.personas["label"]
+    each = [{"system": s, "persona_id": p, "label": label[p]} for s in cube.systems for p in cube.personas]
+    return pd.DataFrame([*whole, *each])
+
+
+def _measured(columns: FloatArray, settings: AnalysisSettings) -> pd.DataFrame:
+    """From sums (4: answers, agreeing, yes, human yes; items; k) to a row for each of the k."""
+    items = columns.shape[1]
+    rng = np.random.default_rng(settings.seed)
+    weights = rng.multinomial(items, np.full(items, 1 / items), size=DRAWS).astype(float)
+    drawn = np.stack([weights @ part for part in columns])
+    total = columns.sum(axis=1)
+    agreement, kappa = _agreement(total)
+    tail = (1 - settings.confidence) / 2
+    with np.errstate(all="ignore"):
+        bounds = [np.nanquantile(one, [tail, 1 - tail], axis=0) for one in _agreement(drawn)]
+        shares = {"human_yes": total[3] / total[0], "system_yes": total[2] / total[0]}
+    return pd.DataFrame(
+        {
+            "items": (columns[0] > 0).sum(axis=0),
+            "answers": total[0],
+            "agreement": agreement,
+            "agreement_lower": bounds[0][0],
+            "agreement_upper": bounds[0][1],
+            "kappa": kappa,
+            "kappa_lower": bounds[1][0],
+            "kappa_upper": bounds[1][1],
+            **shares,
+        }
+    )
+
+
+def _agreement(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Percent agreement and kappa; kappa is NaN where one side always says the same as the other must."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        observed, system, human = sums[1] / sums[0], sums[2] / sums[0], sums[3] / sums[0]
+        chance = system * human + (1 - system) * (1 - human)
+        kappa = np.where(chance < 1, (observed - chance) / (1 - chance), np.nan)
+    return observed, kappa

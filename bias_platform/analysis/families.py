@@ -1,0 +1,32 @@
+"""The families of tests a report adjusts over, and what came of them."""
+
+import pandas as pd
+
+from bias_platform.catalog.entries import AnalysisSettings
+
+_FAMILIES = (
+    ("control_contrasts", "each persona against the generic control, all systems"),
+    ("persona_pairs", "pairs of personas within a dimension, all systems"),
+    ("system_changes", "changes of those contrasts between systems"),
+    ("baseline_differences", "each persona against no persona, all systems"),
+)
+
+
+def test_families(tables: dict[str, pd.DataFrame], settings: AnalysisSettings) -> pd.DataFrame:
+    """One row a family that has tests; schema `TestFamilies`. Families are adjusted apart from each other."""
+    rows = []
+    for name, meaning in _FAMILIES:
+        table = tables[name]
+        keys = [key for key in ("reading", "scope") if key in table.columns]
+        groups = table.groupby(keys, sort=False) if len(table) and keys else [((), table)] if len(table) else []
+        for key, part in groups:
+            rows.append(
+                {
+                    "family": ", ".join([meaning, *map(str, key)]),
+                    "tests": int(part["p_value"].notna().sum()),
+                    "significant": int(part["significant"].sum()),
+                    "method": settings.multiplicity,
+                    "headline": name == "control_contrasts" and "primary" in key,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,57 @@
+"""What the report says of each fitted model: one row a fit, one row a random term."""
+
+import numpy as np
+
+from bias_platform.statistics import MixedModelFit
+
+
+def fit_row(model: str, fit: MixedModelFit, items: int, excluded: int) -> dict[str, object]:
+    """A row of `ModelFits`."""
+    return {
+        "model": model,
+        "formula": fit.formula,
+        "rows": fit.n_observations,
+        "items": items,
+        "parameters": fit.df_model,
+        "log_likelihood": fit.loglik,
+        "converged": fit.converged,
+        "gradient_norm": fit.diagnostics.gradient_norm,
+        "evaluations": fit.diagnostics.evaluations,
+        "standard_errors": fit.standard_errors,
+        "excluded_cells": excluded,
+        "notes": " ".join(fit.messages),
+    }
+
+
+def impossible_fit_row(model: str, why: str, excluded: int, formula: str = "") -> dict[str, object]:
+    """A row of `ModelFits` for a model that could not be fitted."""
+    return {
+        "model": model,
+        "formula": formula,
+        "rows": 0,
+        "items": 0,
+        "parameters": 0,
+        "log_likelihood": np.nan,
+        "converged": False,
+        "gradient_norm": np.nan,
+        "evaluations": 0,
+        "standard_errors": "none",
+        "excluded_cells": excluded,
+        "notes": why,
+    }
+
+
+def component_rows(model: str, fit: MixedModelFit, restricted: dict[str, float]) -> list[dict[str, object]]:
+    """Rows of `VarianceComponents`; `restricted` holds REML deviations by term."""
+    return [
+        {
+            "model": model,
+            "term": row["term"],
+            "levels": int(row["levels"]),
+            "sd": float(row["sd"]),
+            "standard_error": float(row["sd_standard_error"]),
+            "restricted_sd": float(restricted.get(row["term"], np.nan)),
+            "at_zero": bool(row["singular"]),
+        }
+        for row in fit.variance_components.to_dict("records")
+    ]

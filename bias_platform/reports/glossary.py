@@ -1,0 +1,34 @@
+"""The words of the page, explained for a reader who is no statistician."""
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    ("Persona", "Who the model is told to be before it is asked. A persona is a phrase in a prompt, not a person."),
+    ("Generic person", "The control: a persona without any stated trait, in the same wordings. The primary reference."),
+    (
+        "No persona",
+        "The baseline: the bare question, asked once an item. It lacks the instruction as well as the trait.",
+    ),
+    ("Wording", "One of the sentences that tell the model who to be. Every persona is put in each of them."),
+    ("System", "What is tested: a base model, an adapter if there is one, and the way its weights are stored."),
+    ("Judged", "Answered with an option that is a judgement. Refusals, failures and options set aside are not judged."),
+    ("Coverage", "Judged questions as a share of all questions put."),
+    ("Bounds", "What the Yes-rate (or a difference) could be at most and at least, whatever the rest would have been."),
+    ("Percentage points (pp)", "The difference of two percentages: from 40 % to 43 % is +3 pp."),
+    ("95 % interval", "Made by a procedure that holds the true value in 95 of 100 repetitions of the study."),
+    ("Simultaneous interval", "Wider: in 95 of 100 repetitions all intervals of the family hold their true values."),
+    ("These wordings", "A claim about other items, put in exactly the wordings of this study."),
+    ("Beyond wording", "A claim about other items and other wordings of the same kind; its intervals are wider."),
+    ("Probability scale", "Averaged over items of all kinds, not for one item in the middle."),
+    ("Log-odds", "The scale on which the model is linear; effects are for one and the same item."),
+    ("Item-paired", "Without a model: each item’s answers to two personas are compared, then averaged over items."),
+    ("Holm’s correction", "Keeps the chance of even one false finding in the family at 5 %."),
+    ("Within margin", "Shown, by two one-sided tests, to be smaller than the margin that was set beforehand."),
+    ("Spread", "How far apart the personas of a dimension are. Their mean is no bias: it averages what pulls apart."),
+    ("Noise-corrected sd", "The standard deviation between personas with what chance contributes taken off."),
+    ("Variance component", "How much items (or wordings, or their combinations) differ, on the log-odds scale."),
+    ("Restricted sd", "The same, estimated without the downward bias of maximum likelihood; intervals rest on it."),
+    ("Degenerate cell", "A persona in a system with hardly any answers of one kind: its log-odds mean nothing."),
+    (
+        "Kappa",
+        "Agreement beyond what two raters with these Yes-rates would reach by chance; 1 is perfect, 0 is chance.",
+    ),
+)

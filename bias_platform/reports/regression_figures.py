@@ -1,0 +1,215 @@
+"""Which rows of the result tables each plot of a regression report shows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bias_platform.reports.figures.dots import Series, grouped_figure, rate_figure
+from bias_platform.reports.figures.forest import Legend, Panel, Rows, forest_figure
+from bias_platform.reports.formats import decimal, percent
+from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED, PRIMARY, THESE_WORDINGS
+
+Tables = Mapping[str, pd.DataFrame]
+TITLES = {
+    "yes_rates": "Yes-rate of each system with interval and bounds",
+    "control_contrasts": "Difference of each persona to the generic person, by system",
+    "probabilities": "Estimated probability of Yes of each persona, by system",
+    "spreads": "Spread of the personas of each dimension, by system",
+    "changes": "Change of each persona’s difference to the generic person between systems",
+    "baseline": "Difference of each persona to no persona, by system",
+    "agreement": "Agreement with the human majority, by system",
+}
+
+
+def regression_figures(tables: Tables, facts: Mapping[str, object]) -> dict[str, Figure]:
+    """All plots that apply, by name; the names are those of `TITLES`."""
+    margin = 100 * float(str(facts["equivalence_margin"]))
+    level = f"{100 * float(str(facts['confidence'])):g} %"
+    made = {
+        "yes_rates": _yes_rates(tables, level),
+        "control_contrasts": _contrasts(tables, margin, level),
+        "probabilities": _probabilities(tables, facts, level),
+        "spreads": _spreads(tables),
+        "changes": _changes(tables, level),
+        "baseline": _baseline(tables, level),
+        "agreement": _agreement(tables),
+    }
+    return {name: figure for name, figure in made.items() if figure is not None}
+
+
+def _yes_rates(tables: Tables, level: str) -> Figure:
+    table = tables["system_outcomes"].set_index("system")
+    columns = {"yes_rate": "estimate", "lower": "lower", "upper": "upper", "bound_low": "bound_low"}
+    shown = table[[*columns, "bound_high"]].rename(columns=columns) * 100
+    shown["note"] = [f"coverage {percent(value)}" for value in table["coverage"]]
+    return rate_figure(shown, f"Yes, % of judged questions (bar: {level} interval; wide band: bounds)")
+
+
+def _contrasts(tables: Tables, margin: float, level: str) -> Figure | None:
+    table = tables["control_contrasts"]
+    table = table[table["reading"] == PRIMARY]
+    if table.empty:
+        return None
+    wide = table[table["scope"] == BEYOND_WORDING]
+    strict = wide if len(wide) else table
+    panels = [_contrast_panel(table, str(system)) for system in table["system"].unique()]
+    legend = Legend(
+        axis="percentage points",
+        inner=f"{level}, these wordings",
+        outer=f"{level}, beyond wording" if len(wide) else "",
+        filled="significant after adjustment" if strict["significant"].any() else "",
+        hollow="not significant",
+        square="item-paired (too few minority answers)" if (table["method"] == ITEM_PAIRED).any() else "",
+        band=f"±{margin:g} points: equivalence margin",
+    )
+    return forest_figure(_rows(strict), panels, legend, margin)
+
+
+def _contrast_panel(table: pd.DataFrame, system: str) -> Panel:
+    rows = table[table["system"] == system]
+    inner = rows[rows["scope"] == THESE_WORDINGS].set_index("persona_id")
+    outer = rows[rows["scope"] == BEYOND_WORDING].set_index("persona_id").reindex(inner.index)
+    claim = outer if len(outer.dropna(subset=["difference"])) else inner
+    return Panel(
+        title=system,
+        data=pd.DataFrame(
+            {
+                "estimate": 100 * claim["difference"],
+                "lower": 100 * inner["lower"],
+                "upper": 100 * inner["upper"],
+                "outer_lower": 100 * outer["lower"],
+                "outer_upper": 100 * outer["upper"],
+                "filled": claim["significant"].fillna(False).astype(bool),
+                "square": inner["method"] == ITEM_PAIRED,
+            }
+        ),
+    )
+
+
+def _rows(table: pd.DataFrame, value: str = "difference") -> Rows:
+    """Personas by dimension in the order of the set, within it by their mean over systems."""
+    groups = []
+    for dimension, part in table.groupby("dimension", sort=False):
+        order = part.groupby("persona_id", sort=False)[value].mean().sort_values(ascending=False, kind="stable")
+        label = part.drop_duplicates("persona_id").set_index("persona_id")["label"]
+        groups.append((str(dimension), [(str(key), str(label[key])) for key in order.index]))
+    return Rows(groups)
+
+
+def _probabilities(tables: Tables, facts: Mapping[str, object], level: str) -> Figure | None:
+    table = tables["persona_probabilities"]
+    table = table[table["reading"] == PRIMARY]
+    if table.empty:
+        return None
+    scope = BEYOND_WORDING if (table["scope"] == BEYOND_WORDING).any() else THESE_WORDINGS
+    table = table[table["scope"] == scope]
+    control = table["persona_id"] == facts["control_id"]
+    panels = []
+    for system, part in table[~control].groupby("system", sort=False):
+        reference = table.loc[control & (table["system"] == system), "probability"]
+        data = pd.DataFrame(
+            {
+                "estimate": 100 * part["probability"],
+                "lower": 100 * part["lower"],
+                "upper": 100 * part["upper"],
+                "filled": part["method"] != ITEM_PAIRED,
+                "square": part["method"] == ITEM_PAIRED,
+            }
+        ).set_index(part["persona_id"])
+        panels.append(Panel(str(system), data, float(100 * reference.iloc[0]) if len(reference) else None))
+    square = "raw rate (too few minority answers)" if (table["method"] == ITEM_PAIRED).any() else ""
+    legend = Legend("Yes, %  (line: generic person)", f"{level}, {scope}", square=square)
+    return forest_figure(_rows(table[~control], "probability"), panels, legend)
+
+
+def _spreads(tables: Tables) -> Figure | None:
+    table = tables["dimension_spreads"]
+    if table.empty:
+        return None
+    scope = BEYOND_WORDING if (table["scope"] == BEYOND_WORDING).any() else THESE_WORDINGS
+    table = table[table["scope"] == scope]
+    null = tables["pattern_null"]
+    null = null[null["pattern"] == "spread of a dimension"].set_index(["system", "dimension"])
+    ticks = null["quantile_95"]
+    series = []
+    for system, part in table.groupby("system", sort=False):
+        data = pd.DataFrame(
+            {
+                "estimate": 100 * part["spread"],
+                "lower": 100 * part["spread_lower"],
+                "upper": 100 * part["spread_upper"],
+                "tick": 100 * ticks.reindex([(system, d) for d in part["dimension"]]).to_numpy(),
+            }
+        ).set_index(part["dimension"])
+        series.append(Series(str(system), data))
+    groups = list(dict.fromkeys(table["dimension"]))
+    return grouped_figure(
+        groups,
+        series,
+        f"largest minus smallest persona, percentage points ({scope})",
+        "exceeded once in twenty without any difference",
+    )
+
+
+def _changes(tables: Tables, level: str) -> Figure | None:
+    table = tables["system_changes"]
+    table = table[table["reading"] == PRIMARY]
+    if table.empty:
+        return None
+    panels = []
+    for (start, end), part in table.groupby(["from_system", "to_system"], sort=False):
+        named = part.assign(system=f"{start} → {end}")
+        panel = _contrast_panel(named, f"{start} → {end}")
+        panels.append(Panel(f"{start}\n→ {end}", panel.data))
+    legend = Legend(
+        axis="percentage points",
+        inner=f"{level}, these wordings",
+        outer=f"{level}, beyond wording" if (table["scope"] == BEYOND_WORDING).any() else "",
+        filled="significant after adjustment" if table["significant"].any() else "",
+        hollow="not significant",
+        square="item-paired" if (table["method"] == ITEM_PAIRED).any() else "",
+    )
+    return forest_figure(_rows(table), panels, legend)
+
+
+def _baseline(tables: Tables, level: str) -> Figure | None:
+    table = tables["baseline_differences"]
+    if table.empty:
+        return None
+    panels = [
+        Panel(
+            str(system),
+            pd.DataFrame(
+                {
+                    "estimate": 100 * part["difference"],
+                    "lower": 100 * part["lower"],
+                    "upper": 100 * part["upper"],
+                    "filled": part["significant"],
+                }
+            ).set_index(part["persona_id"]),
+        )
+        for system, part in table.groupby("system", sort=False)
+    ]
+    filled = "significant after adjustment" if table["significant"].any() else ""
+    legend = Legend("percentage points", f"{level}, paired by item", filled=filled, hollow="not significant")
+    return forest_figure(_rows(table), panels, legend)
+
+
+def _agreement(tables: Tables) -> Figure | None:
+    table = tables["human_agreement"]
+    if table.empty or not np.isfinite(table["agreement"]).any():
+        return None
+    table = table[table["persona_id"].isna()].set_index("system")
+    shown = pd.DataFrame(
+        {
+            "estimate": 100 * table["agreement"],
+            "lower": 100 * table["agreement_lower"],
+            "upper": 100 * table["agreement_upper"],
+            "bound_low": np.nan,
+            "bound_high": np.nan,
+            "note": [f"kappa {decimal(value)}" for value in table["kappa"]],
+        }
+    )
+    return rate_figure(shown, "agreement with the human majority, % of judged questions")

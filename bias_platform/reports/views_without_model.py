@@ -1,0 +1,138 @@
+"""The page's tables that need no model."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from bias_platform.reports.formats import count, decimal, decimal_span, percent, text, yes_no
+from bias_platform.reports.shared_columns import (
+    ADJUSTED,
+    DIFFERENCE,
+    DIMENSION,
+    INTERVAL,
+    PERSONA,
+    SYSTEM,
+    unsigned,
+    unsigned_span,
+)
+from bias_platform.reports.table_view import Column, TableView, one, two, view
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def _systems(tables: Tables) -> TableView:
+    counts = ("questions", "answered", "refused", "invalid", "truncated", "failed", "set_aside")
+    columns = [SYSTEM, *(Column(name.replace("_", " ").capitalize(), one(name, count)) for name in counts)]
+    columns += [
+        Column("Coverage", one("coverage", percent)),
+        Column("Yes-rate", one("yes_rate", percent)),
+        Column("Interval, %", two("lower", "upper", unsigned_span)),
+        Column("Bounds, %", two("bound_low", "bound_high", unsigned_span)),
+        Column("Lenient", one("lenient_rate", percent)),
+    ]
+    return view("system_outcomes", tables["system_outcomes"], columns)
+
+
+def _answers(tables: Tables) -> TableView:
+    columns = [
+        SYSTEM,
+        Column("Persona", one("persona_id", text), numeric=False),
+        Column("Answer", one("answer", text), numeric=False),
+        Column("Counts as", one("kind", text), numeric=False),
+        Column("Answers", one("count", count)),
+        Column("Share", one("share", percent)),
+    ]
+    table = tables["answer_shares"]
+    return view("answer_shares", table[table["kind"] == "set aside"], columns, "kind == 'set aside'")
+
+
+def _noise(tables: Tables) -> TableView:
+    table = tables["serving_noise"]
+    columns = [
+        SYSTEM,
+        Column("Asked more than once", one("repeated", count)),
+        Column("Answered differently", one("disagreeing", count)),
+        Column("Share", one("share", percent)),
+    ]
+    return view("serving_noise", table[table["repeated"] > 0], columns, "repeated > 0")
+
+
+def _baseline(tables: Tables) -> TableView:
+    columns = [SYSTEM, PERSONA, Column("Items", one("items", count)), DIFFERENCE, INTERVAL, ADJUSTED]
+    return view("baseline_differences", tables["baseline_differences"], columns)
+
+
+def _agreement(tables: Tables) -> TableView:
+    columns = [
+        SYSTEM,
+        PERSONA,
+        Column("Items", one("items", count)),
+        Column("Agreement", one("agreement", percent)),
+        Column("Interval, %", two("agreement_lower", "agreement_upper", unsigned_span)),
+        Column("Kappa", one("kappa", decimal)),
+        Column("Interval", two("kappa_lower", "kappa_upper", decimal_span)),
+        Column("People say Yes", one("human_yes", percent)),
+        Column("System says Yes", one("system_yes", percent)),
+    ]
+    return view("human_agreement", tables["human_agreement"], columns)
+
+
+def _scored(tables: Tables) -> TableView:
+    columns = [
+        SYSTEM,
+        PERSONA,
+        Column("Answers", one("answers", count)),
+        Column("Mean margin, nats", one("mean", decimal)),
+        Column("Interval", two("lower", "upper", decimal_span)),
+    ]
+    return view("scored_margins", tables["scored_margins"], columns)
+
+
+def _divided(tables: Tables) -> TableView:
+    columns = [
+        SYSTEM,
+        Column("Item", one("item_id", text), numeric=False),
+        Column("Personas say Yes", one("yes_share", percent)),
+        Column("Division", one("division", decimal)),
+    ]
+    table = tables["divided_items"]
+    if table["text"].notna().any():
+        columns.append(Column("Text", one("text", text), numeric=False))
+    return view("divided_items", table, columns)
+
+
+def _null(tables: Tables) -> TableView:
+    columns = [
+        Column("Pattern", one("pattern", text), numeric=False),
+        SYSTEM,
+        DIMENSION,
+        Column("Observed, %", one("observed", unsigned)),
+        Column("Expected without difference", one("expected", unsigned)),
+        Column("Exceeded once in twenty", one("quantile_95", unsigned)),
+        Column("As large in", one("frequency", percent)),
+    ]
+    return view("pattern_null", tables["pattern_null"], columns)
+
+
+def _families(tables: Tables) -> TableView:
+    columns = [
+        Column("Family", one("family", text), numeric=False),
+        Column("Tests", one("tests", count)),
+        Column("Significant", one("significant", count)),
+        Column("Adjustment", one("method", text), numeric=False),
+        Column("Headline", one("headline", yes_no), numeric=False),
+    ]
+    return view("test_families", tables["test_families"], columns)
+
+
+VIEWS: dict[str, Callable[[Tables], TableView]] = {
+    "systems": _systems,
+    "set_aside": _answers,
+    "noise": _noise,
+    "baseline": _baseline,
+    "agreement": _agreement,
+    "scored": _scored,
+    "null": _null,
+    "families": _families,
+    "divided": _divided,
+}
