@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
     from bias_platform.orchestration.house import House
 
-app = typer.Typer(
-    help="Measures social bias in language models.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="Measures social bias in language models.", no_args_is_help=True, pretty_exceptions_enable=False)
 catalog_app = typer.Typer(help="Look at what can be studied.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
 

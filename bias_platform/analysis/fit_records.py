@@ -5,8 +5,8 @@ import numpy as np
 from bias_platform.statistics import MixedModelFit
 
 
-def fit_row(model: str, fit: MixedModelFit, items: int, excluded: int) -> dict[str, object]:
-    """A row of `ModelFits`."""
+def fit_row(model: str, fit: MixedModelFit, items: int, excluded: int, asked: str = "full") -> dict[str, object]:
+    """A row of `ModelFits`; `asked` are the standard errors that were asked for."""
     return {
         "model": model,
         "formula": fit.formula,
@@ -19,8 +19,23 @@ def fit_row(model: str, fit: MixedModelFit, items: int, excluded: int) -> dict[s
         "evaluations": fit.diagnostics.evaluations,
         "standard_errors": fit.standard_errors,
         "excluded_cells": excluded,
-        "notes": " ".join(fit.messages),
+        "notes": " ".join(_notes(fit, excluded, asked)),
     }
+
+
+def _notes(fit: MixedModelFit, excluded: int, asked: str) -> list[str]:
+    """What a reader must know; cells left out on purpose are counted, not listed."""
+    found = fit.diagnostics
+    notes = [f"Variance estimated as zero: {', '.join(found.singular_terms)}."] if found.singular_terms else []
+    notes += [f"No finite estimate for {', '.join(found.separated)}."] if found.separated else []
+    notes += [f"Fewer than 6 levels: {', '.join(found.few_levels)}."] if found.few_levels else []
+    if len(found.dropped_columns) > excluded:
+        notes.append(f"{len(found.dropped_columns)} columns cannot be told from others and were dropped.")
+    if not found.converged:
+        notes.append("The optimiser did not converge.")
+    if fit.standard_errors != asked:
+        notes.append("The full information could not be inverted: standard errors are the joint ones.")
+    return notes
 
 
 def impossible_fit_row(model: str, why: str, excluded: int, formula: str = "") -> dict[str, object]:

@@ -83,7 +83,7 @@ def _formula(data: pd.DataFrame) -> str:
 def _tests(fit: MixedModelFit, denominator: int) -> pd.DataFrame:
     terms = [name for name in fit.design.fixed.terms if "group" in name]
     found = term_tests(fit, terms, denominator_df=dict.fromkeys(terms, float(denominator)))
-    names = found["term"].map(lambda term: "group x system" if "system" in term else "group")
+    names = found["term"].map(lambda term: "group × system" if "system" in term else "group")
     return pd.DataFrame(
         {
             "term": names,

@@ -198,7 +198,7 @@ def _humans(tables: Tables, settings: AnalysisSettings) -> str:
     if table.empty:
         return ""
     low, high = _top(table, -table["agreement"]), _top(table, table["agreement"])
-    best = f"{share(high['agreement'])} (kappa {high['kappa']:.2f}, {high['system']})"
+    best = f"{share(high['agreement'])} (kappa {high['kappa'] + 0.0:z.2f}, {high['system']})"
     if len(table) == 1:
         return f"Agreement with the human majority is {best}."
     return f"Agreement with the human majority runs from {share(low['agreement'])} ({low['system']}) to {best}."

@@ -56,6 +56,7 @@ def fit_named_personas(answers: Answers, reading: str, degenerate: set[tuple[str
     fit = _fitted(formula, data, name, degenerate, result, "full")
     if fit is None:
         return result
+    result.components.extend(component_rows(name, fit, {}))
     base = cell_means(fit, str(data["system"].iloc[0]))
     items = data["item"].nunique()
     result.means[THESE_WORDINGS] = ScopedMeans.of_items(base, items - 1)
@@ -135,7 +136,7 @@ def _fitted(
         result.fits.append(impossible_fit_row(name, str(problem), len(degenerate), formula))
         result.messages.append(f"Model {name} could not be fitted: {problem}")
         return None
-    result.fits.append(fit_row(name, fit, data["item"].nunique(), len(degenerate)))
+    result.fits.append(fit_row(name, fit, data["item"].nunique(), len(degenerate), standard_errors))
     if fit.converged:
         return fit
     result.messages.append(f"Model {name} did not converge and is not used; its differences are item-paired.")
@@ -156,7 +157,6 @@ def _beyond_wording(
     longer = " + ".join([formula, *(f"(1 | {':'.join(term)})" for term in terms)])
     wider = _fitted(longer, data, name, degenerate, result, "joint")
     restricted = dict(zip(wording.terms, np.sqrt(wording.variances), strict=True))
-    result.components.extend(component_rows(f"A, {result.reading}, {THESE_WORDINGS}", fit, {}))
     if wider is None:
         return
     result.components.extend(component_rows(name, wider, restricted))

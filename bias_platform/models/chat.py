@@ -63,7 +63,7 @@ def render_prompts(tokenizer: Any, chats: Sequence[Sequence[dict[str, str]]]) ->
                 [list(chat) for chat in chats], tokenize=False, add_generation_prompt=True, **TEMPLATE_VARIABLES
             )
         )
-    except Exception as error:  # noqa: BLE001 (templates raise their own jinja errors)
+    except Exception as error:  # templates raise jinja's own errors
         raise ModelLoadError(
             f"the chat template of {tokenizer.name_or_path} refuses a chat of roles "
             f"{[message['role'] for message in chats[0]]}: {error}. Use a model whose template has a system role"
@@ -91,7 +91,8 @@ def encode_examples(tokenizer: Any, examples: pd.DataFrame, context: int) -> Enc
         ModelLoadError: no example fits.
     """
     prompts = tokenize(tokenizer, render_prompts(tokenizer, example_chats(examples)))
-    answers = dict(zip(examples["answer"].unique(), tokenize(tokenizer, examples["answer"].unique()), strict=True))
+    options = sorted(examples["answer"].unique())
+    answers = dict(zip(options, tokenize(tokenizer, options), strict=True))
     rows = [
         (prompt, answers[answer])
         for prompt, answer in zip(prompts, examples["answer"], strict=True)

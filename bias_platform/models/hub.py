@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
 
 from bias_platform.errors import ModelLoadError
 
-_TRANSPORT_ERRORS = HfHubHTTPError.__bases__
+_TRANSPORT_ERRORS: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
 """What the client's HTTP library and the disk raise; which library that is differs between versions of the client."""
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 WANTED_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
@@ -89,8 +89,8 @@ def hub_errors(hub_id: str, revision: str | None) -> Iterator[None]:
         raise ModelLoadError(f"'{hub_id}' is not a hub id; write `organisation/name` into 'hub_id'") from error
     except _TRANSPORT_ERRORS as error:
         raise ModelLoadError(
-            f"model '{hub_id}'{at} could not be fetched ({type(error).__name__}: {error}); check the connection and the "
-            "disk and run it again, or set HF_HUB_OFFLINE=1 to use only what was downloaded before"
+            f"model '{hub_id}'{at} could not be fetched ({type(error).__name__}: {error}); check the connection and "
+            "the disk and run it again, or set HF_HUB_OFFLINE=1 to use only what was downloaded before"
         ) from error
 
 

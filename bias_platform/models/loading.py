@@ -4,6 +4,7 @@ Safetensors only, no code from repositories, no adapter merged: what is loaded i
 """
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ def load_tokenizer(folder: Path, title: str) -> Any:
     """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # noqa: BLE001 (the tokenizer library raises bare exceptions)
+    except Exception as error:  # the tokenizer library raises bare exceptions
         raise ModelLoadError(f"the tokenizer of model {title} cannot be read from {folder}: {error}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -113,6 +114,7 @@ def load_base(folder: Path, source: ModelSource, *, dtype: str, device: str, qua
         quantization: a transformers quantization configuration, to quantize while reading.
     """
     name = _dtype_name(source, dtype)
+    _keep_quiet()
     options = {"quantization_config": quantization} if quantization is not None else {}
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -149,15 +151,21 @@ def put_adapter(model: Any, adapter: Path, slug: str) -> Any:
         ) from error
 
 
+def _keep_quiet() -> None:
+    """No progress bar a file, no warning a forward pass: logs of workers are read by people."""
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+
+
 def _dtype_name(source: ModelSource, dtype: str) -> str:
     return dtype if dtype != "auto" else source.dtype
 
 
 def _bytes_in_memory(weights: Weights, folder: Path, dtype: str, bytes_per_weight: float | None) -> int:
     if bytes_per_weight is not None:
-        return int(weights.count * bytes_per_weight)
+        return int(weights.numbers * bytes_per_weight)
     quantized = "quantization_config" in json.loads((folder / "config.json").read_text("utf-8"))
-    return weights.size if quantized or dtype == "auto" else weights.count * BYTES_PER_WEIGHT[dtype]
+    return weights.size if quantized or dtype == "auto" else weights.numbers * BYTES_PER_WEIGHT[dtype]
 
 
 def _require(folder: Path, source: ModelSource, name: str) -> None:
@@ -172,7 +180,9 @@ def _why_not(source: ModelSource, error: Exception) -> str:
     if isinstance(error, ImportError):
         return f"model {source.title} needs a package that is not installed: {_first_line(error)}"
     if "trust_remote_code" in str(error):
-        return f"model {source.title} needs code from its repository, which is never run; use a model transformers knows"
+        return (
+            f"model {source.title} needs code from its repository, which is never run; use a model transformers knows"
+        )
     if "out of memory" in str(error).lower():
         return f"model {source.title} does not fit into the memory that is free; see dtype and quantized systems"
     return f"model {source.title} cannot be loaded: {_first_line(error)}"

@@ -31,7 +31,10 @@ from bias_platform.models.weight_files import check_weight_files
 
 CHECK_CHAT = (
     {"role": "system", "content": "You are a person in the United States."},
-    {"role": "user", "content": "Could this post offend someone? The new bus line opens on Monday, and some people grumble."},
+    {
+        "role": "user",
+        "content": "Could this post offend someone? The new bus line opens on Monday, and some people grumble.",
+    },
 )
 """The fixed prompt on which checkpoints are compared; mild, and long enough to pass through every layer."""
 
@@ -48,9 +51,7 @@ class _Written(NamedTuple):
     memory: int
 
 
-def write_checkpoint(
-    base: ModelSource, adapter: Path | None, entry: QuantizationEntry, out: Path
-) -> dict[str, Any]:
+def write_checkpoint(base: ModelSource, adapter: Path | None, entry: QuantizationEntry, out: Path) -> dict[str, Any]:
     """Quantizes a system and saves it; reads it back and measures what quantization changed.
 
     The checkpoint is saved before any forward pass in evaluation mode (see `four_bit`). Models are held one at a time.
@@ -86,8 +87,8 @@ def write_checkpoint(
     difference = float(np.abs(after - written.logprobs).max())
     if difference > _TOLERANCE[written.dtype]:
         raise ArtifactError(
-            f"the {entry.method} checkpoint in {out} does not compute what was saved: log-probabilities differ by up to "
-            f"{difference:.3g} after reading it back. Nothing is published; run it again on another machine"
+            f"the {entry.method} checkpoint in {out} does not compute what was saved: log-probabilities differ by up "
+            f"to {difference:.3g} after reading it back. Nothing is published; run it again on another machine"
         )
     return {
         "method": entry.method,
@@ -114,12 +115,12 @@ def quantization_configuration(entry: QuantizationEntry, dtype: torch.dtype) -> 
 
 @contextmanager
 def _unquantized(base: ModelSource, adapter: Path | None, out: Path) -> Iterator[ModelSource]:
-    """The base as a folder; with an adapter, a temporary folder of the merged weights beside the target."""
+    """The base as a folder; with an adapter, a temporary folder of the merged weights inside the target."""
     folder = source_folder(base, "auto", default_device())
     if adapter is None:
         yield ModelSource(kind="folder", location=str(folder), dtype=base.dtype)
         return
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.merged-") as temporary:
+    with tempfile.TemporaryDirectory(dir=out, prefix=".merged-") as temporary:
         model = put_adapter(load_base(folder, base, dtype="auto", device=default_device()), adapter, base.title)
         model.merge_and_unload().save_pretrained(temporary)
         load_tokenizer(folder, base.title).save_pretrained(temporary)

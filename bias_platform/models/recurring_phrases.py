@@ -1,12 +1,13 @@
 """Phrases that recur in many texts word for word: a prompt's fixed wording.
 
-A reference model gives each such phrase one token. Four fifths of a prompt are fixed wording; as single tokens they cost
-little to compute, and the words that matter stand close to the answer, so that a small model learns in seconds.
+A reference model gives each such phrase one token. Four fifths of a prompt are fixed wording; as single tokens they
+cost little to compute, and the words that matter stand close to the answer: a small model then learns in seconds.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 _PIECE = re.compile(r"\s?\w+|\s?[^\w\s]+|\s+")
 
@@ -47,7 +48,7 @@ def recurring_phrases(texts: Iterable[str], share: float = 0.1) -> list[str]:
 def _most_frequent_pair(lines: list[tuple[Line, int]], threshold: float) -> tuple[str, str] | None:
     pairs: Counter[tuple[str, str]] = Counter()
     for pieces, weight in lines:
-        for pair in set(zip(pieces, pieces[1:], strict=False)):
+        for pair in set(pairwise(pieces)):
             pairs[pair] += weight
     if not pairs:
         return None

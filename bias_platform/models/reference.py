@@ -1,10 +1,10 @@
 """Reference models: small Llamas built and trained on the spot, so that every path runs without a download.
 
-A reference model learns the majority judgement whatever persona it is shown. It therefore has (almost) no persona bias:
-what an adapter adds is known, and a study of it can be checked against the truth.
+A reference model learns two things. The majority judgement, whatever persona it is shown: so it has (almost) no persona
+bias, what an adapter adds is known, and a study can be checked against the truth. And to say who it was told to be:
+a model that never had use for its persona would need far more tuning before a persona could sway its judgement.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,20 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from bias_platform.catalog.entries import ReferenceRecipe
 from bias_platform.errors import CatalogError, ModelLoadError
 from bias_platform.models.batches import collate, fixed_size_batches
 from bias_platform.models.chat import EncodedExamples, encode_examples
-from bias_platform.models.recurring_phrases import recurring_phrases
+from bias_platform.models.reference_tokenizer import CONTEXT, cut_out, fixed_wording, train_tokenizer
 from bias_platform.models.training import TrainingRecord, loss_sums, optimiser_step, reproducible
 from bias_platform.progress import Progress, Report
 
-CONTEXT = 1024
-"""Longest example in tokens, and the context the model declares."""
-PAD, END = "<|pad|>", "<|end|>"
-ROLES = ("system", "user", "assistant")
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}" + END + "{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
 _ALL_TOKENS_WEIGHT = 0.1  # learning the prompts' language a little keeps answers from being learnt by rote
 _WEIGHT_DECAY = 0.05
 _BETAS = (0.9, 0.98)
 _WARM_UP = 0.1
-_SMALLEST_ALPHABET = 261  # all bytes and the special tokens
+WHO = "Who are you?"
 
 
 def build_reference_model(
@@ -58,56 +49,16 @@ def build_reference_model(
         ModelLoadError: no examples, or none that fits the context.
     """
     _check(recipe, examples)
-    tokenizer = train_tokenizer(examples, recipe.vocabulary_size)
+    phrases = fixed_wording(examples)
+    tokenizer = train_tokenizer(examples, [*phrases, WHO], recipe.vocabulary_size)
     with reproducible(recipe.seed):
         model = _new_model(recipe, tokenizer)
-        log = _train(model, tokenizer, recipe, examples, on_progress)
+        log = _train(model, tokenizer, recipe, _drawn(recipe, examples, phrases), on_progress)
     model.eval()
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     return log
-
-
-def train_tokenizer(examples: pd.DataFrame, vocabulary_size: int) -> Any:
-    """A byte-level BPE tokenizer of the examples' texts, with role tokens and a chat template.
-
-    Fixed wording (see `recurring_phrases`) gets a token each; the byte pairs are learnt from the rest, with the answers
-    as whole tokens.
-    """
-    texts = [examples[column].dropna() for column in ("system_message", "user_message")]
-    answers = sorted(examples["answer"].unique())
-    phrases = [phrase for column in texts for phrase in recurring_phrases(column)]
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=max(vocabulary_size - len(phrases) - len(answers), _SMALLEST_ALPHABET),
-        special_tokens=[PAD, END, *(f"<|{role}|>" for role in ROLES)],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_without(phrases, pd.concat(texts).tolist()), trainer)
-    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in dict.fromkeys(phrases)])
-    tokenizer.add_tokens([AddedToken(answer, normalized=False, single_word=True) for answer in answers])
-    wrapped = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=PAD,
-        eos_token=END,
-        model_max_length=CONTEXT,
-        clean_up_tokenization_spaces=False,
-    )
-    wrapped.chat_template = CHAT_TEMPLATE
-    return wrapped
-
-
-def _without(phrases: list[str], texts: list[str]) -> list[str]:
-    """The texts cut where a phrase was."""
-    if not phrases:
-        return texts
-    longest_first = sorted(phrases, key=len, reverse=True)
-    cut = re.compile("|".join(re.escape(phrase) for phrase in longest_first))
-    return [part for text in texts for part in cut.split(text) if part]
 
 
 def _check(recipe: ReferenceRecipe, examples: pd.DataFrame) -> None:
@@ -143,14 +94,30 @@ def _new_model(recipe: ReferenceRecipe, tokenizer: Any) -> Any:
     )
 
 
+def _drawn(recipe: ReferenceRecipe, examples: pd.DataFrame, phrases: list[str]) -> list[pd.DataFrame]:
+    """The batches: judgements, and after every two of them one example of saying who one is."""
+    rng = np.random.default_rng(recipe.seed)
+    judgements = fixed_size_batches(len(examples), recipe.batch_size, recipe.steps, rng)
+    selves = _self_descriptions(examples, phrases)
+    if selves.empty:
+        return [examples.iloc[batch] for batch in judgements]
+    descriptions = fixed_size_batches(len(selves), max(recipe.batch_size // 2, 1), recipe.steps, rng)
+    pairs = zip(judgements, descriptions, strict=True)
+    return [pd.concat([examples.iloc[judged], selves.iloc[described]]) for judged, described in pairs]
+
+
+def _self_descriptions(examples: pd.DataFrame, phrases: list[str]) -> pd.DataFrame:
+    """One example a system message: the question who one is, answered by what the wording does not share."""
+    messages = examples["system_message"].dropna().drop_duplicates()
+    answers = ["".join(cut_out(phrases, message)).strip(" .") for message in messages]
+    table = pd.DataFrame({"system_message": messages.to_numpy(), "user_message": WHO, "answer": answers})
+    return table[table["answer"] != ""]
+
+
 def _train(
-    model: Any, tokenizer: Any, recipe: ReferenceRecipe, examples: pd.DataFrame, on_progress: Report
+    model: Any, tokenizer: Any, recipe: ReferenceRecipe, batches: list[pd.DataFrame], on_progress: Report
 ) -> pd.DataFrame:
-    batches = fixed_size_batches(
-        len(examples), recipe.batch_size, recipe.steps, np.random.default_rng(recipe.seed)
-    )
-    seen = np.unique(np.concatenate(batches))
-    encoded = encode_examples(tokenizer, examples.iloc[seen], CONTEXT)
+    encoded = encode_examples(tokenizer, pd.concat(batches), CONTEXT)
     if encoded.left_out:
         raise ModelLoadError(
             f"{encoded.left_out:,} training examples are longer than {CONTEXT} tokens, the context of a reference "
@@ -163,9 +130,9 @@ def _train(
     )
     record = TrainingRecord()
     model.train()
-    for number, batch in enumerate(batches, start=1):
+    for number, batch in enumerate(np.split(np.arange(len(encoded.tokens)), len(batches)), start=1):
         rate = float(schedule.get_last_lr()[0])
-        _step(model, encoded, np.searchsorted(seen, batch), tokenizer.pad_token_id, optimiser, parameters, record, rate)
+        _step(model, encoded, batch, tokenizer.pad_token_id, optimiser, parameters, record, rate)
         schedule.step()
         on_progress(Progress(number, recipe.steps, "steps", f"loss {record.recent_loss:.3f}"))
     return record.table()

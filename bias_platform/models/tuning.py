@@ -31,9 +31,9 @@ def train_adapter(
     """Trains a LoRA adapter on the answers of chat examples and saves it as safetensors.
 
     Each optimiser step sees examples of at most `entry.batch_tokens` tokens together; the loss is the mean
-    cross-entropy of the answers' tokens (with the end of the turn). AdamW without weight decay, the learning rate rises
-    linearly over `entry.warm_up` of the steps and falls by a half cosine to zero. The same inputs give the same bytes on
-    the same machine's CPU.
+    cross-entropy of the answers' tokens (with the end of the turn). AdamW without weight decay, the learning rate
+    rises linearly over `entry.warm_up` of the steps and falls by a half cosine to zero. The same inputs give the same
+    bytes on the same machine's CPU.
 
     Args:
         base: what is adapted; it is not changed.

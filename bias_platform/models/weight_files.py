@@ -17,7 +17,7 @@ _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 class Weights(NamedTuple):
     """What the weight files of a folder hold."""
 
-    count: int
+    numbers: int
     """stored numbers (a 4-bit checkpoint packs two weights into one)"""
     size: int
     """bytes of all tensors"""
@@ -42,7 +42,7 @@ def check_weight_files(folder: Path, pattern: str = "*.safetensors") -> Weights:
         raise ModelLoadError(f"{'; '.join(problems)} (in {folder}). Download or materialize the model again")
     tensors = [tensor for header in headers if isinstance(header, dict) for tensor in header.values()]
     return Weights(
-        count=sum(math.prod(tensor["shape"]) for tensor in tensors),
+        numbers=sum(math.prod(tensor["shape"]) for tensor in tensors),
         size=sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for tensor in tensors),
         files=files,
     )
@@ -52,8 +52,8 @@ def _no_weights(folder: Path) -> str:
     pickles = [path.name for pattern in _PICKLES for path in folder.glob(pattern)]
     if pickles:
         return (
-            f"{folder} holds weights only as pickle files ({', '.join(sorted(pickles))}), which are never loaded because "
-            "they can run code; use a revision with .safetensors files"
+            f"{folder} holds weights only as pickle files ({', '.join(sorted(pickles))}), which are never loaded "
+            "because they can run code; use a revision with .safetensors files"
         )
     return f"{folder} holds no .safetensors file; materialize or download the model again"
 

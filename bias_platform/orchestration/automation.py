@@ -1,4 +1,4 @@
-"""What may start by itself: a nightly schedule (off until it is turned on), and a watch over the catalog (runs nothing)."""
+"""What happens by itself: a nightly schedule (off until turned on), and a watch over the catalog (runs nothing)."""
 
 from collections.abc import Callable, Iterator
 
@@ -40,7 +40,9 @@ def nightly_schedule(house: House, study: str, definitions: list[dg.Definitions]
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         requests = list(_requests(house, study, definitions[0], context))
-        yield from requests[:BUDGET_RUNS] or [dg.SkipReason("every prediction partition is there and current")]
+        yield from requests[:BUDGET_RUNS]
+        if not requests:
+            yield dg.SkipReason("every prediction partition is there and current")
 
     return schedule
 
@@ -77,4 +79,3 @@ def _requests(
             continue
         for tags in partition_ranges(definitions, part):
             yield dg.RunRequest(run_key=f"{tick}:{'..'.join(tags.values())}", tags=tags)
-

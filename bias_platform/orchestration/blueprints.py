@@ -189,7 +189,9 @@ class Blueprints:
             f"predictions/{study}": value_hash(partition_versions),
         }
         parameters = {"study": entry, "task": self.catalog.tasks[entry.task]}
-        return self._make("report", f"reports/{study}_regression", self.lake.report(study, "regression"), inputs, parameters)
+        return self._make(
+            "report", f"reports/{study}_regression", self.lake.report(study, "regression"), inputs, parameters
+        )
 
     def _current_system_version(self, system: str, name: str) -> str:
         """Version of the published system, refused when its recipe is no longer the catalog's."""

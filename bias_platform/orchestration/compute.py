@@ -22,10 +22,15 @@ from dagster._core.pipes.context import (
     build_external_execution_context_data,
 )
 
+from bias_platform.errors import UserError
 from bias_platform.workers.session import USER_ERROR_EXIT
 
 _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 10.0
+
+
+class WorkerDiedError(Exception):
+    """A worker ended without having said why."""
 
 
 class Job(NamedTuple):
@@ -48,7 +53,8 @@ class Compute(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         """Starts a worker and yields its messages as they come; returns when it has ended well.
 
         Raises:
-            dagster.Failure: the worker ended with a sentence for the user (no retry), or died (retry allowed).
+            UserError: the worker ended with a sentence for the user; trying again would end the same way.
+            WorkerDiedError: it died of something else; trying again may help.
         """
 
 
@@ -100,15 +106,13 @@ def interpreter(environment: str) -> Path:
     """The Python of an environment: this one for `core`, else that of `.venv-<environment>` beside it.
 
     Raises:
-        dagster.Failure: the environment has not been made.
+        UserError: the environment has not been made.
     """
     if environment == "core":
         return Path(sys.executable)
     path = Path(sys.prefix).parent / f".venv-{environment}" / "bin" / "python"
     if not path.exists():
-        raise dg.Failure(
-            f"the environment '{environment}' is not there ({path}): run `make {environment}`", allow_retries=False
-        )
+        raise UserError(f"the environment '{environment}' is not there ({path}): run `make {environment}`")
     return path
 
 
@@ -130,9 +134,9 @@ def _raise_for(status: int, job: Job, messages: Any) -> None:
         return
     sentences = [message["text"] for message in messages if message["kind"] == "user_error"]
     if status == USER_ERROR_EXIT and sentences:
-        raise dg.Failure(sentences[-1], allow_retries=False)
+        raise UserError(sentences[-1])
     died = f"was killed by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-    raise dg.Failure(
+    raise WorkerDiedError(
         f"the worker '{job.name}' {died}; what it had finished is kept, and a new run goes on from there. "
         "Its output is in the run's compute logs"
     )

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psutil
@@ -90,13 +91,13 @@ def prepare_instance(home: Path) -> dg.DagsterInstance:
 
 
 def _same_model(key: str, previous: str) -> bool:
-    return "|" not in key or key.split("|")[0] == previous.split("|")[0]
+    return "|" not in key or key.split("|", maxsplit=1)[0] == previous.split("|", maxsplit=1)[0]
 
 
 def _execute(definitions: dg.Definitions, step: Step, instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
     job = definitions.resolve_implicit_global_asset_job_def()
     subset = job.get_subset(asset_selection={step.key}, asset_check_selection=_checks_to_run(definitions, step))
-    quiet = {"loggers": {PLAIN: {}}}
+    quiet: dict[str, Any] = {"loggers": {PLAIN: {}}}
     result = subset.execute_in_process(run_config=quiet, instance=instance, tags=tags, raise_on_error=False)
     if not result.success:
         failures = [event.step_failure_data for event in result.get_step_failure_events()]

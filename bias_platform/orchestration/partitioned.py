@@ -1,5 +1,6 @@
 """The one mechanism of all partitioned assets: make each partition, record it at once, go on past a failed one."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ class AssetFace(NamedTuple):
 
 def partitioned_asset(
     face: AssetFace,
-    partitions: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    partitions: dg.PartitionsDefinition,
     deps: Sequence[dg.AssetDep],
     make: Make,
 ) -> dg.AssetsDefinition:
@@ -66,7 +67,6 @@ def partitioned_asset(
         pool=face.pool,
         output_required=False,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=2, backoff=dg.Backoff.EXPONENTIAL),
     )
     def body(context: dg.AssetExecutionContext, compute: Compute) -> Iterator[Any]:
         tag_run(context, face.key.path[0])
@@ -87,40 +87,20 @@ class Failures:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._retry = False
 
-    def collected(self, partition: str) -> "_Collector":
-        """A context in which a failure is kept instead of raised."""
-        return _Collector(self, partition)
-
-    def add(self, partition: str, error: UserError | dg.Failure) -> None:
-        """Keeps a failure."""
-        retry = isinstance(error, dg.Failure) and error.allow_retries
-        self._retry = self._retry or retry
-        text = error.description if isinstance(error, dg.Failure) else str(error)
-        self._lines.append(f"{partition}: {text}")
+    @contextlib.contextmanager
+    def collected(self, partition: str) -> Iterator[None]:
+        """A block in which a user's error is kept instead of raised."""
+        try:
+            yield
+        except UserError as error:
+            self._lines.append(f"{partition}: {error}")
 
     def raise_any(self) -> None:
-        """Raises one `Failure` that names all; one that may be tried again if any of them may."""
+        """Raises one `Failure` that names all."""
         if self._lines:
-            raise dg.Failure(
-                f"{len(self._lines)} could not be made:\n{bullet_list(self._lines)}", allow_retries=self._retry
-            )
-
-
-class _Collector:
-    def __init__(self, failures: Failures, partition: str) -> None:
-        self._failures = failures
-        self._partition = partition
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, UserError | dg.Failure):
-            self._failures.add(self._partition, error)
-            return True
-        return False
+            message = f"{len(self._lines)} could not be made:\n{bullet_list(self._lines)}"
+            raise dg.Failure(message, allow_retries=False)
 
 
 def reused(run: Run, blueprint: Blueprint) -> Manifest | None:

@@ -69,4 +69,3 @@ class Partitions:
 
     def _model_set(self, belongs: Callable[[str], bool]) -> dg.StaticPartitionsDefinition:
         return dg.StaticPartitionsDefinition([slug for slug in model_slugs(self.catalog) if belongs(slug)])
-

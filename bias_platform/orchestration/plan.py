@@ -35,9 +35,10 @@ class Step(NamedTuple):
         name = self.key.to_user_string()
         if not self.partitions:
             return name
-        shown = ", ".join(self.partitions[:3])
-        more = f" and {len(self.partitions) - 3} more" if len(self.partitions) > 3 else ""
-        return f"{name} [{shown}{more}]"
+        models = list(dict.fromkeys(key.split("|")[0] for key in self.partitions))
+        personas = len({key.partition("|")[2] for key in self.partitions})
+        each = f" x {personas} personas" if "|" in self.partitions[0] and personas > 1 else ""
+        return f"{name} [{', '.join(models)}{each}]"
 
 
 def study_plan(house: House, study: str) -> list[Step]:
@@ -65,9 +66,7 @@ def missing_part(instance: dg.DagsterInstance, step: Step) -> Step | None:
     """
     if not step.partitions:
         return None if _is_done(instance, step.key, None, step.draw) else step
-    left = tuple(
-        name for name in step.partitions if not _is_done(instance, step.key, name, partial(step.draw, name))
-    )
+    left = tuple(name for name in step.partitions if not _is_done(instance, step.key, name, partial(step.draw, name)))
     return step._replace(partitions=left) if left else None
 
 

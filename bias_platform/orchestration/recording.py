@@ -28,7 +28,7 @@ SCHEMA_CHECK = "schema"
 
 
 def tag_run(context: dg.AssetExecutionContext, catalog: str) -> None:
-    """Marks the run with its catalog and the process that executes it (so that a lost run can be told from a slow one)."""
+    """Marks the run with its catalog and its process, so that a lost run can be told from a slow one."""
     created = int(psutil.Process().create_time())
     tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}:{created}", "bias_platform/catalog": catalog}
     context.instance.add_run_tags(context.run_id, tags)
@@ -36,7 +36,7 @@ def tag_run(context: dg.AssetExecutionContext, catalog: str) -> None:
 
 def forced(context: dg.AssetExecutionContext) -> bool:
     """Whether the run was told to make again what is already current (tag `bias_platform/force`: true)."""
-    return context.run_tags.get(FORCE_TAG) == "true"
+    return bool(context.run_tags.get(FORCE_TAG) == "true")
 
 
 def record_partition(
@@ -112,9 +112,7 @@ def _lineage_tags(instance: dg.DagsterInstance, upstream: Mapping[dg.AssetKey, s
     return tags
 
 
-def latest_record(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
-) -> dg.EventLogRecord | None:
+def latest_record(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None) -> dg.EventLogRecord | None:
     """The latest materialization, or else observation, of an asset (partition)."""
     chosen = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None)
     for fetch in (instance.fetch_materializations, instance.fetch_observations):

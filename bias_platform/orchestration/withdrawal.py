@@ -74,11 +74,11 @@ def _forget_in_artifact(folder: Path, ids: set[str]) -> Iterator[str]:
 
 def _replace(folder: Path, changed: dict[Path, pd.DataFrame]) -> None:
     old = read_manifest(folder, folder.name)
-    arguments = {"code_version": old.code_version, "inputs": old.inputs, "parameters": old.parameters}
-    with publish(folder, old.name, **arguments) as staging:
+    with publish(
+        folder, old.name, code_version=old.code_version, inputs=old.inputs, parameters=old.parameters
+    ) as staging:
         shutil.copytree(folder, staging.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
         staging.rows.update({name: file.rows for name, file in old.files.items() if file.rows is not None})
         staging.facts.update(old.facts)
         for name, table in changed.items():
             staging.rows[name.as_posix()] = write_table(table, staging.folder / name)
-

@@ -105,3 +105,12 @@ def yes_no(value: object) -> str:
 def text(value: object) -> str:
     """Anything as text; missing as a dash."""
     return MISSING if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+
+
+def words(value: object) -> str:
+    """A slug as words.
+
+    >>> words("gender_identity")
+    'gender identity'
+    """
+    return text(value).replace("_", " ")

@@ -38,7 +38,7 @@ def write_regression_report(results: RegressionResults, provenance: Provenance, 
     figures = regression_figures(results.tables, results.facts)
     for name, figure in figures.items():
         to_png(figure, out / "plots" / f"{name}.png")
-    plots = {name: Markup(to_svg(figure, TITLES[name])) for name, figure in figures.items()}
+    plots = {name: Markup(to_svg(figure, name, TITLES[name])) for name, figure in figures.items()}
     (out / PAGE).write_text(render_page(results, provenance, plots), "utf-8")
 
 
@@ -67,8 +67,4 @@ def render_page(results: RegressionResults, provenance: Provenance, plots: dict[
 
 
 def _filters() -> dict[str, Any]:
-    return {"count": formats.count, "percent": formats.percent, "points": formats.points, "words": _words}
-
-
-def _words(slug: str) -> str:
-    return str(slug).replace("_", " ")
+    return {"count": formats.count, "percent": formats.percent, "points": formats.points, "words": formats.words}

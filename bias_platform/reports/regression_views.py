@@ -156,7 +156,6 @@ def _fits(tables: Tables) -> TableView:
         Column("Model", one("model", text), numeric=False),
         Column("Formula", one("formula", text), numeric=False),
         Column("Answers", one("rows", count)),
-        Column("Items", one("items", count)),
         Column("Parameters", one("parameters", count)),
         Column("Log-likelihood", one("log_likelihood", decimal)),
         Column("Converged", one("converged", lambda value: "yes" if value else "no"), numeric=False),

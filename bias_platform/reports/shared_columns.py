@@ -1,11 +1,11 @@
 """Columns that several tables of a regression report share."""
 
-from bias_platform.reports.formats import decimal, decimal_span, p_value, points, span, text
+from bias_platform.reports.formats import decimal, decimal_span, p_value, points, span, text, words
 from bias_platform.reports.table_view import Column, one, two
 
 SYSTEM = Column("System", one("system", text), numeric=False)
 PERSONA = Column("Persona", one("label", text), numeric=False)
-DIMENSION = Column("Dimension", one("dimension", text), numeric=False)
+DIMENSION = Column("Dimension", one("dimension", words), numeric=False)
 SCOPE = Column("Scope", one("scope", text), numeric=False)
 METHOD = Column("Method", one("method", text), numeric=False)
 DIFFERENCE = Column("Difference, pp", one("difference", points))

@@ -1,6 +1,7 @@
 """Puts a study's questions to one system, and publishes each persona's answers as soon as they are complete."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from bias_platform.inference.answering import answer_persona
 from bias_platform.inference.engines.base import LoadedModel
 from bias_platform.inference.engines.registry import lazy_engine
 from bias_platform.inference.ledger import Ledger
-from bias_platform.models.system import ResolvedSystem
+from bias_platform.models.system import ResolvedSystem, located
+from bias_platform.progress import Progress, ProgressPrinter
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.schemas import Predictions, validate_table
 from bias_platform.storage import publish, read_table, write_table
-from bias_platform.workers.weights import verify_weights
 from bias_platform.workers.session import Publication, Session, run_worker
+from bias_platform.workers.weights import verify_weights
 
 PART = "part.parquet"
 
@@ -27,7 +29,8 @@ class Answering:
     def __init__(self, session: Session) -> None:
         request = session.request
         self.session = session
-        self.system = ResolvedSystem.model_validate_json(Path(request["system"]).read_text("utf-8"))
+        system = ResolvedSystem.model_validate_json(Path(request["system"]).read_text("utf-8"))
+        self.system = located(system, Path(request["lake"]))
         self.settings = EngineSettings.model_validate(request["engine"])
         self.task = TaskEntry.model_validate(request["task"])
         folder = Path(request["questions"])
@@ -44,7 +47,9 @@ class Answering:
         from bias_platform.models.loading import load_tokenizer, source_folder
 
         source = self.system.source
-        return chat_template_hash(load_tokenizer(source_folder(source, self.settings.dtype), source.title), source.title)
+        return chat_template_hash(
+            load_tokenizer(source_folder(source, self.settings.dtype), source.title), source.title
+        )
 
     def _load(self) -> LoadedModel:
         from bias_platform.models.loading import load_system
@@ -55,16 +60,48 @@ class Answering:
 
 
 def work(session: Session) -> None:
-    """Request: study, system (path), task, templates, questions (folder), engine, ledger, partitions (persona ->
-    publication), maximum_failed_share."""
+    """Request: study, lake (folder), system (path), task, templates, questions (folder), engine, ledger,
+    partitions (persona -> publication), maximum_failed_share."""
     answering = Answering(session)
     ledger_path = Path(session.request["ledger"])
+    wanted = {name: Publication.model_validate(each) for name, each in session.request["partitions"].items()}
+    asked = answering.questions["persona_id"].value_counts()
+    printer = session.progress(answering.system.slug)
+    total, done = int(asked[list(wanted)].sum()), 0
     with Ledger.open(ledger_path, wait=True, on_wait=session.say) as ledger:
-        for persona, publication in session.request["partitions"].items():
-            _answer(session, answering, ledger, persona, Publication.model_validate(publication))
+        for persona, publication in wanted.items():
+            whole = _Part(printer, done, total, persona)
+            _answer(session, answering, ledger, persona=persona, publication=publication, on_progress=whole)
+            done += int(asked[persona])
 
 
-def _answer(session: Session, answering: Answering, ledger: Ledger, persona: str, publication: Publication) -> None:
+@dataclass
+class _Part:
+    """Turns the progress of one persona into that of the whole system, and keeps what came from the ledger."""
+
+    printer: ProgressPrinter
+    before: int
+    total: int
+    persona: str
+    from_ledger: int | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Takes a report of `answer_persona`, whose first one tells what the ledger holds."""
+        if self.from_ledger is None:
+            self.from_ledger = progress.done
+        note = f"{self.persona}, {progress.note}" if progress.note else self.persona
+        self.printer(Progress(self.before + progress.done, self.total, progress.unit, note))
+
+
+def _answer(
+    session: Session,
+    answering: Answering,
+    ledger: Ledger,
+    *,
+    persona: str,
+    publication: Publication,
+    on_progress: _Part,
+) -> None:
     started = time.monotonic()
     table = answer_persona(
         answering.questions[answering.questions["persona_id"] == persona],
@@ -75,20 +112,23 @@ def _answer(session: Session, answering: Answering, ledger: Ledger, persona: str
         ledger=ledger,
         system=answering.system,
         settings=answering.settings,
-        on_progress=session.progress(f"{answering.system.slug} as {persona}"),
+        on_progress=on_progress,
         maximum_failed_share=session.request["maximum_failed_share"],
     )
     validate_table(table, Predictions, publication.name)
     with publish(**publication.arguments()) as staging:
         staging.rows[PART] = write_table(table, staging.folder / PART)
-        staging.facts.update(_facts(table, answering.task, ledger))
-    session.published(persona, staging.published, seconds=time.monotonic() - started)
+        staging.facts.update(_facts(table, answering.task))
+    held = on_progress.from_ledger or 0
+    spent = {"cells_asked": len(table) - held, "cells_from_ledger": held, "seconds": time.monotonic() - started}
+    session.published(persona, staging.published, **spent)
 
 
-def _facts(table: pd.DataFrame, task: TaskEntry, ledger: Ledger) -> dict[str, Any]:
+def _facts(table: pd.DataFrame, task: TaskEntry) -> dict[str, Any]:
     answered = table["outcome"] == "answered"
     yes = table.loc[answered, "answer"].isin(task.positive)
     return {
+        "questions": len(table),
         "outcomes": table["outcome"].value_counts().to_dict(),
         "coverage": float(answered.mean()),
         "yes_rate": float(yes.mean()) if len(yes) else None,

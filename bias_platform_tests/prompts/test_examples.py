@@ -172,7 +172,7 @@ def test_composite_templates_take_turns(
     ("pattern", "message"),
     [("a {height} {shoe} man", "names height, shoe; the corpus knows"), ("a man", "names no attribute")],
 )
-def test_composite_patterns_must_fit_the_corpus(  # noqa: PLR0917
+def test_composite_patterns_must_fit_the_corpus(
     pattern: str, message: str, named: pd.DataFrame, templates: dict[str, str], task: TaskEntry, data: TrainingData
 ) -> None:
     asked = data.model_copy(update={"personas": "composite", "composite_pattern": pattern})

@@ -60,7 +60,7 @@ def test_a_full_disk_publishes_nothing_and_says_so(tmp_path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(ArtifactError, match="No space left on device.*Nothing was changed"):
+    with pytest.raises(ArtifactError, match=r"No space left on device.*Nothing was changed"):
         _publish(tmp_path / "a", "new")
     monkeypatch.undo()
     assert verify_artifact(tmp_path / "a", "thing").facts["note"] == "old"

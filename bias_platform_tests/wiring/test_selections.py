@@ -33,7 +33,9 @@ def test_one_persona_of_three_systems_in_one_run(workplace: Workplace, instance:
 def test_a_selection_with_a_gap_becomes_stretches_without_one(workplace: Workplace) -> None:
     house = workplace.house()
     step = Step(house.keys.predictions(STUDY), house.blueprints.prediction, ("tiny|man", "tiny|anybody", "tiny|woman"))
-    assert list(partition_ranges(workplace.definitions(), step)) == [{RANGE_START: "tiny|man", RANGE_END: "tiny|anybody"}]
+    assert list(partition_ranges(workplace.definitions(), step)) == [
+        {RANGE_START: "tiny|man", RANGE_END: "tiny|anybody"}
+    ]
     step = step._replace(partitions=("tiny|man", "tiny|anybody", "tiny+people|man"))
     assert list(partition_ranges(workplace.definitions(), step)) == [
         {RANGE_START: "tiny|man", RANGE_END: "tiny|man"},

@@ -37,8 +37,8 @@ def test_the_report_is_one_page_that_names_all_systems_and_personas(workplace: W
     folder = workplace.house().lake.report(STUDY, "regression")
     page = (folder / "report.html").read_text()
     assert all(name in page for name in [*SYSTEMS, *PERSONAS])
-    assert "src=\"http" not in page
-    assert "href=\"http" not in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
     assert read_manifest(folder, "report").facts["headline"] in page or len(page) > 10_000
 
 
@@ -106,7 +106,7 @@ def test_adding_a_system_asks_only_its_cells(workplace: Workplace, instance: dg.
     assert [line.split("] ", 1)[1] for line in ran] == [
         "small/models/checkpoints [tiny@nf4] ...",
         "small/models/systems [tiny@nf4] ...",
-        "small/predictions/offence [tiny@nf4|man, tiny@nf4|woman, tiny@nf4|anybody and 1 more] ...",
+        "small/predictions/offence [tiny@nf4 x 4 personas] ...",
     ]
     assert {system: _ledger_rows(house.lake.ledger(system, "offence")) for system in SYSTEMS} == known
     assert len(_ledger_rows(house.lake.ledger("tiny@nf4", "offence"))) == 84
@@ -122,4 +122,4 @@ def test_manifests_say_what_went_in(workplace: Workplace) -> None:
 
 def _ledger_rows(path: object) -> list[tuple[object, ...]]:
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-        return connection.execute("select * from outcomes order by cell_id").fetchall()
+        return connection.execute("select * from cells order by cell_id").fetchall()

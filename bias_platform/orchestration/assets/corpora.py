@@ -45,9 +45,7 @@ def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.Asse
         metadata=column_schema_metadata(Items, annotations=Annotations),
     )
     asset = whole_asset(face, [], make)
-    check = schema_check(
-        face.key, {ITEMS: Items, ANNOTATIONS: Annotations}, lambda _: house.lake.corpus(slug)
-    )
+    check = schema_check(face.key, {ITEMS: Items, ANNOTATIONS: Annotations}, lambda _: house.lake.corpus(slug))
     return asset, check
 
 

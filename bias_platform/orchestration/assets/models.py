@@ -1,6 +1,6 @@
 """`models/*`: from recipes to exactly what is loaded. Everything that touches weights happens in a worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import dagster as dg
 from bias_platform.catalog.recipes import recipe_fingerprint
 from bias_platform.catalog.systems import SystemParts, parse_system
 from bias_platform.models.source import ModelSource
-from bias_platform.models.system import ResolvedSystem, resolve_system
+from bias_platform.models.system import ResolvedSystem, portable, resolve_system
 from bias_platform.orchestration.assets.prompts import EXAMPLES, Checked
 from bias_platform.orchestration.blueprints import Blueprint
 from bias_platform.orchestration.checks import TableSchemas, schema_check
@@ -26,7 +26,7 @@ GPU_POOL = "gpu"
 SYSTEM, SOURCE, LOG = "system.json", "source.json", "training_log.parquet"
 
 
-def recipe_assets(house: House) -> list[dg.AssetsDefinition]:
+def recipe_assets(house: House) -> list[dg.SourceAsset]:
     """What the catalog says of each model. Observing it makes exactly the models whose recipe changed stale."""
     return [
         _recipe_asset(house, key, partitions, of_what)
@@ -44,7 +44,7 @@ def recipe_versions(house: House, partitions: dg.StaticPartitionsDefinition) -> 
 
 def _recipe_asset(
     house: House, key: dg.AssetKey, partitions: dg.StaticPartitionsDefinition, of_what: str
-) -> dg.AssetsDefinition:
+) -> dg.SourceAsset:
     @dg.observable_source_asset(
         key=key,
         group_name="models",
@@ -154,7 +154,8 @@ def system_assets(house: House) -> Checked:
         if manifest is None:
             resolved = _resolve(house, parts)
             with publish(**blueprint.publication()) as staging:
-                (staging.folder / SYSTEM).write_text(resolved.model_dump_json(indent=1), "utf-8")
+                text = portable(resolved, house.lake.home).model_dump_json(indent=1)
+                (staging.folder / SYSTEM).write_text(text, "utf-8")
                 staging.facts["identity"] = resolved.identity
             manifest = staging.published
         return Made(manifest, _system_upstream(house, parts))
@@ -202,7 +203,9 @@ def _base_content(house: House, base: str, source: ModelSource) -> str:
 def _source_of_base(house: House, base: str) -> ModelSource:
     folder = house.lake.base(base)
     read_manifest(folder, f"{house.catalog.name}/models/base[{base}]")
-    return ModelSource.model_validate_json((folder / SOURCE).read_text("utf-8"))
+    source = ModelSource.model_validate_json((folder / SOURCE).read_text("utf-8"))
+    trained_here = house.catalog.models[base].kind == "reference"
+    return source.model_copy(update={"location": str(folder)}) if trained_here else source
 
 
 def _system_upstream(house: House, parts: SystemParts) -> dict[dg.AssetKey, str | None]:
@@ -215,7 +218,12 @@ def _system_upstream(house: House, parts: SystemParts) -> dict[dg.AssetKey, str 
 
 
 def _made_by_worker(
-    run: Run, blueprint: Blueprint, slug: str, job: str, request: dict[str, Any], upstream: Mapping[dg.AssetKey, str | None]
+    run: Run,
+    blueprint: Blueprint,
+    slug: str,
+    job: str,
+    request: dict[str, Any],
+    upstream: Mapping[dg.AssetKey, str | None],
 ) -> Made:
     manifest: Manifest | None = reused(run, blueprint)
     metadata: dict[str, Any] = {}
@@ -230,7 +238,7 @@ def _face(key: dg.AssetKey, description: str, metadata: Mapping[str, Any]) -> As
     return AssetFace(key, description, f"{key.path[-1]}-1", frozenset({"huggingface"}), metadata, GPU_POOL)
 
 
-def _dep(key: dg.AssetKey, slugs: list[str], upstream_of: Any = lambda parts: parts.slug) -> dg.AssetDep:
+def _dep(key: dg.AssetKey, slugs: Sequence[str], upstream_of: Any = lambda parts: parts.slug) -> dg.AssetDep:
     """A dependency exact to the partition: each of `slugs` on the upstream partition it is made with."""
     mapping: dict[str, set[str]] = {}
     for slug in slugs:
@@ -249,4 +257,3 @@ def _checked(
 ) -> Checked:
     asset = partitioned_asset(face, partitions, deps, make)
     return asset, schema_check(face.key, tables, lambda slug: folder(str(slug)), partitions)
-

@@ -4,7 +4,7 @@ One worker per system of a run; each partition is recorded the moment its worker
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import dagster as dg
@@ -53,7 +53,6 @@ def prediction_assets(house: House, study: str) -> Checked:
         pool=GPU_POOL,
         output_required=False,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=2, backoff=dg.Backoff.EXPONENTIAL),
     )
     def body(context: dg.AssetExecutionContext, compute: Compute) -> Iterator[Any]:
         tag_run(context, house.catalog.name)
@@ -65,9 +64,7 @@ def prediction_assets(house: House, study: str) -> Checked:
         failures.raise_any()
         yield from ()  # a generator without outputs: every partition has been recorded above
 
-    check = schema_check(
-        key, {PART: Predictions}, lambda partition: _folder(house, study, str(partition)), grid
-    )
+    check = schema_check(key, {PART: Predictions}, lambda partition: _folder(house, study, str(partition)), grid)
     return body, check
 
 
@@ -146,8 +143,12 @@ def _answer(house: House, study: str, run: Run, system: str, personas: list[str]
             _record(house, study, run, system, persona, blueprint, {})
     if not pending:
         return
-    request = _request(house, study, house.catalog.studies[study], system, pending)
-    for persona, metadata in follow_published(run, Job("predict"), request):
+
+    def request_without(published: Set[str]) -> dict[str, Any]:
+        left = {persona: blueprint for persona, blueprint in pending.items() if persona not in published}
+        return _request(house, study, house.catalog.studies[study], system, left)
+
+    for persona, metadata in follow_published(run, Job("predict"), request_without):
         _record(house, study, run, system, persona, pending[persona], metadata)
 
 
@@ -174,6 +175,7 @@ def _request(
 ) -> dict[str, Any]:
     return {
         "study": study,
+        "lake": str(house.lake.home),
         "system": str(house.lake.system(system) / SYSTEM),
         "task_slug": entry.task,
         "task": house.catalog.tasks[entry.task].model_dump(mode="json"),

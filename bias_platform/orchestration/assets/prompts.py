@@ -1,5 +1,8 @@
 """`personas/<set>`, `prompts/<study>_questions` and `prompts/examples`: who judges, what is asked, what is learnt."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 import pandas as pd
 
@@ -110,7 +113,7 @@ def example_assets(house: House) -> Checked:
 
 
 def _publish_one(
-    blueprint: Blueprint, table: pd.DataFrame, schema: type, file: str, facts: dict[str, object]
+    blueprint: Blueprint, table: pd.DataFrame, schema: type, file: str, facts: Mapping[str, Any]
 ) -> Manifest:
     validate_table(table, schema, blueprint.name)
     with publish(**blueprint.publication()) as staging:

@@ -29,9 +29,7 @@ def report_assets(house: House, study: str) -> Checked:
     )
     deps = [
         dg.AssetDep(house.keys.index(study)),
-        dg.AssetDep(
-            house.keys.predictions(study), partition_mapping=dg.SpecificPartitionsPartitionMapping(partitions)
-        ),
+        dg.AssetDep(house.keys.predictions(study), partition_mapping=dg.SpecificPartitionsPartitionMapping(partitions)),
         dg.AssetDep(house.keys.corpus(entry.corpus)),
     ]
 
@@ -53,9 +51,7 @@ def report_assets(house: House, study: str) -> Checked:
                 "annotations": str(house.lake.corpus(entry.corpus) / ANNOTATIONS),
                 "templates": dict(house.catalog.template_sets[entry.template_set].templates),
                 "corpus": house.catalog.corpora[entry.corpus].model_dump(mode="json"),
-                "models": {
-                    slug: model.model_dump(mode="json") for slug, model in house.catalog.models.items()
-                },
+                "models": {slug: model.model_dump(mode="json") for slug, model in house.catalog.models.items()},
             }
             metadata = follow_one(run, Job("regression_report"), request)
             manifest = read_manifest(blueprint.folder, blueprint.name)

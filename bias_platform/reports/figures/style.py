@@ -50,8 +50,8 @@ def plotting() -> Iterator[None]:
         yield
 
 
-def to_svg(figure: Figure, title: str) -> str:
-    """The figure as an `<svg>` element for a page; equal figures give equal text."""
+def to_svg(figure: Figure, name: str, title: str) -> str:
+    """The figure as an `<svg>` element for a page, its ids led by `name`; equal figures give equal text."""
     with plotting():
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
@@ -60,6 +60,7 @@ def to_svg(figure: Figure, title: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'^<svg([^>]*?) width="[^"]*"', r"<svg\1", body)
     body = re.sub(r'^<svg([^>]*?) height="[^"]*"', r"<svg\1", body)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
     return body.replace("<svg", f'<svg role="img" aria-label="{_attribute(title)}" class="plot"', 1)
 
 

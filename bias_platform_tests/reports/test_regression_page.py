@@ -1,0 +1,194 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bias_platform.analysis import RegressionResults, analyse_study
+from bias_platform.reports import Provenance, write_regression_report
+from bias_platform.reports.regression_figures import regression_figures
+from bias_platform.reports.regression_views import regression_views
+from bias_platform.schemas.results import RESULT_TABLES
+from bias_platform_tests.analysis.simulated_study import Design, simulate_study
+
+HOSTILE = "<script>alert('x')</script> $\\alpha_1$ & \"b\""
+PROVENANCE = Provenance(
+    study="rudeness",
+    catalog="demo",
+    code_version="1.2.3",
+    inputs={"demo/predictions/rudeness|small|<b>man</b>": "abc123"},
+    packages={"numpy": "2.0"},
+    seeds={"items": 7},
+)
+
+
+@pytest.fixture(scope="module")
+def results() -> RegressionResults:
+    """A small report in which a label, a wording and a corpus fact hold markup."""
+    inputs = simulate_study(Design(items=30, sizes={"gender": 3, "race": 2}, lost=0.05), 9, groups="half").inputs
+    personas = inputs.personas.assign(label=inputs.personas["label"].replace("race 1", HOSTILE))
+    inputs = replace(
+        inputs,
+        personas=personas,
+        templates={"t0": "Be {persona}. <img src=x onerror=alert(1)>"},
+        corpus_facts={"licence": "<i>unknown</i>"},
+        served_as={"small": "fp8"},
+    )
+    return analyse_study(inputs)
+
+
+@pytest.fixture(scope="module")
+def folder(results: RegressionResults, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The written report."""
+    out = tmp_path_factory.mktemp("report")
+    write_regression_report(results, PROVENANCE, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    """Its page."""
+    return (folder / "report.html").read_text("utf-8")
+
+
+class _Tags(HTMLParser):
+    """Collects start tags, open tags and text."""
+
+    VOID = ("meta", "br", "img", "link", "path", "use", "rect", "line")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def _parsed(page: str) -> _Tags:
+    tags = _Tags()
+    tags.feed(page)
+    assert tags.open == []
+    return tags
+
+
+def test_the_page_is_one_file_without_scripts(page: str) -> None:
+    tags = _parsed(page)
+    names = {name for name, _ in tags.found}
+    assert not names & {"script", "link", "iframe", "img", "object", "embed", "form"}
+    for _, attributes in tags.found:
+        for key, value in attributes.items():
+            assert not key.startswith("on")
+            if key in ("src", "href", "xlink:href"):
+                assert (value or "").startswith("#")
+    assert "url(http" not in page
+
+
+def test_markup_in_labels_is_shown_not_obeyed(page: str, results: RegressionResults) -> None:
+    text = " ".join(_parsed(page).text)
+    assert HOSTILE in text
+    assert "<img src=x onerror=alert(1)>" in text
+    assert "<b>man</b>" in text
+    assert "<script" not in page
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
+    tags = _parsed(page)
+    ids = [attributes["id"] for _, attributes in tags.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for name, attributes in tags.found:
+        if name == "a":
+            assert str(attributes["href"])[1:] in ids
+
+
+def test_headline_summary_and_every_caveat_are_said(page: str, results: RegressionResults) -> None:
+    text = re.sub(r"\s+", " ", " ".join(_parsed(page).text))
+    for sentence in (results.headline, *results.summary):
+        assert re.sub(r"\s+", " ", sentence) in text
+    for said in (
+        "Simulated personas are not people",
+        "base already served as fp8",
+        "This mixes the persona with there being an instruction",
+        "The mean of a dimension is not shown",
+        "Not a headline",
+        "abc123",
+        "1.2.3",
+        "items 7",
+        "prefer the named personas",
+    ):
+        assert said in text
+
+
+def test_tables_on_disk_are_the_results(folder: Path, results: RegressionResults) -> None:
+    assert {path.stem for path in (folder / "tables").iterdir()} == set(RESULT_TABLES)
+    for name, table in results.tables.items():
+        read = pd.read_parquet(folder / "tables" / f"{name}.parquet")
+        assert len(read) == len(table)
+        if len(table):
+            assert read.astype(str).replace("None", "nan").equals(table.astype(str).replace("None", "nan"))
+
+
+def test_every_shown_number_can_be_found_again(folder: Path, results: RegressionResults) -> None:
+    for view in regression_views(results.tables).values():
+        table = pd.read_parquet(folder / "tables" / f"{view.name}.parquet")
+        again = table.query(view.query) if view.query else table
+        assert len(again) == len(view.rows)
+        assert all(len(row) == len(view.headings) for row in view.rows)
+
+
+def test_plots_are_small_enough_for_the_ui(folder: Path, results: RegressionResults) -> None:
+    plots = sorted((folder / "plots").iterdir())
+    assert {path.stem for path in plots} == set(regression_figures(results.tables, results.facts))
+    assert all(1_000 < path.stat().st_size < 100_000 for path in plots)
+
+
+def test_equal_results_give_an_equal_page(page: str, results: RegressionResults, tmp_path: Path) -> None:
+    write_regression_report(results, PROVENANCE, tmp_path)
+    assert (tmp_path / "report.html").read_text("utf-8") == page
+
+
+def test_a_bare_study_makes_a_page(tmp_path: Path) -> None:
+    design = Design(items=20, sizes={"gender": 2}, systems=("a-rather-long-name+with-an-adapter@int8",), templates=1)
+    inputs = simulate_study(design, 3, minimum_minority=3).inputs
+    predictions = inputs.predictions[inputs.predictions["persona_id"] != "no-persona"]
+    results = analyse_study(replace(inputs, predictions=predictions, humans=None))
+    write_regression_report(results, PROVENANCE.model_copy(update={"inputs": {}}), tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    _parsed(page)
+    assert 'id="baseline"' not in page
+    assert 'id="humans"' not in page
+    assert 'id="changes"' not in page
+
+
+def test_constant_answers_make_a_page(tmp_path: Path) -> None:
+    inputs = simulate_study(Design(items=20, sizes={"gender": 2}), 3).inputs
+    results = analyse_study(replace(inputs, predictions=inputs.predictions.assign(answer="Yes", outcome="answered")))
+    write_regression_report(results, PROVENANCE, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "was not fitted" in page
+
+
+def test_texts_are_shown_only_where_asked_for(results: RegressionResults, tmp_path: Path) -> None:
+    assert "Text" not in [heading for heading, _ in regression_views(results.tables)["divided"].headings]
+    table = results.tables["divided_items"].assign(text="<b>a mild post</b>")
+    shown = results._replace(
+        tables={**results.tables, "divided_items": table}, facts={**results.facts, "show_texts": True}
+    )
+    write_regression_report(shown, PROVENANCE, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "&lt;b&gt;a mild post&lt;/b&gt;" in page
