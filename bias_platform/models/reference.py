@@ -1,31 +1,40 @@
 """Reference models: small Llamas built and trained on the spot, so that every path runs without a download.
 
-A reference model learns two things. The majority judgement, whatever persona it is shown: so it has (almost) no persona
-bias, what an adapter adds is known, and a study can be checked against the truth. And to say who it was told to be:
-a model that never had use for its persona would need far more tuning before a persona could sway its judgement.
+A reference model learns the majority judgement whatever persona it is shown: what an adapter adds to it is known, and a
+study of it can be checked against the truth. It is deaf to personas, not forgetful of them. See `reference_loss`.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 import transformers
 
 from bias_platform.catalog.entries import ReferenceRecipe
 from bias_platform.errors import CatalogError, ModelLoadError
-from bias_platform.models.batches import collate, fixed_size_batches
+from bias_platform.models.batches import Indices, collate, fixed_size_batches
 from bias_platform.models.chat import EncodedExamples, encode_examples
+from bias_platform.models.reference_loss import ReferenceLoss
 from bias_platform.models.reference_tokenizer import CONTEXT, cut_out, fixed_wording, train_tokenizer
-from bias_platform.models.training import TrainingRecord, loss_sums, optimiser_step, reproducible
+from bias_platform.models.training import TrainingRecord, optimiser_step, reproducible
 from bias_platform.progress import Progress, Report
 
-_ALL_TOKENS_WEIGHT = 0.1  # learning the prompts' language a little keeps answers from being learnt by rote
 _WEIGHT_DECAY = 0.05
 _BETAS = (0.9, 0.98)
 _WARM_UP = 0.1
-WHO = "Who are you?"
+
+
+class _Lessons(NamedTuple):
+    """What is learnt, in the order it is learnt."""
+
+    encoded: EncodedExamples
+    personas: npt.NDArray[np.int64]
+    """number of each example's persona"""
+    batches: list[Indices]
+    """examples of each step"""
 
 
 def build_reference_model(
@@ -37,7 +46,7 @@ def build_reference_model(
 
     Args:
         recipe: sizes, steps, learning rate, seed.
-        examples: TrainingExamples.
+        examples: TrainingExamples, posts in several personas each (`persona_blind_examples`).
         out: folder to fill; made if it is not there.
         on_progress: told after every step.
 
@@ -46,14 +55,15 @@ def build_reference_model(
 
     Raises:
         CatalogError: sizes that do not go together.
-        ModelLoadError: no examples, or none that fits the context.
+        ModelLoadError: no examples, or some that are too long.
     """
     _check(recipe, examples)
     phrases = fixed_wording(examples)
-    tokenizer = train_tokenizer(examples, [*phrases, WHO], recipe.vocabulary_size)
+    tokenizer = train_tokenizer(examples, phrases, recipe.vocabulary_size)
+    lessons = _lessons(recipe, tokenizer, examples, phrases)
     with reproducible(recipe.seed):
         model = _new_model(recipe, tokenizer)
-        log = _train(model, tokenizer, recipe, _drawn(recipe, examples, phrases), on_progress)
+        log = _train(model, recipe, lessons, on_progress)
     model.eval()
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
@@ -72,6 +82,25 @@ def _check(recipe: ReferenceRecipe, examples: pd.DataFrame) -> None:
             f"reference recipe: corpus '{recipe.corpus}' gives no training examples for task '{recipe.task}'; check "
             "that it has annotated items in its training split"
         )
+
+
+def _lessons(recipe: ReferenceRecipe, tokenizer: Any, examples: pd.DataFrame, phrases: list[str]) -> _Lessons:
+    rng = np.random.default_rng(recipe.seed)
+    batches = fixed_size_batches(len(examples), recipe.batch_size, recipe.steps, rng)
+    seen, places = np.unique(np.concatenate(batches), return_inverse=True)
+    encoded = encode_examples(tokenizer, examples.iloc[seen], CONTEXT)
+    if encoded.left_out:
+        raise ModelLoadError(
+            f"{encoded.left_out:,} training examples are longer than {CONTEXT} tokens, the context of a reference "
+            "model; leave long posts out of the corpus, or raise vocabulary_size"
+        )
+    personas = [_persona(phrases, message) for message in examples["system_message"].iloc[seen]]
+    return _Lessons(encoded, pd.factorize(np.array(personas))[0], np.split(places, len(batches)))
+
+
+def _persona(phrases: list[str], message: str | None) -> str:
+    """What a system message does not share with the others."""
+    return "" if pd.isna(message) else "".join(cut_out(phrases, str(message))).strip(" .")
 
 
 def _new_model(recipe: ReferenceRecipe, tokenizer: Any) -> Any:
@@ -94,62 +123,21 @@ def _new_model(recipe: ReferenceRecipe, tokenizer: Any) -> Any:
     )
 
 
-def _drawn(recipe: ReferenceRecipe, examples: pd.DataFrame, phrases: list[str]) -> list[pd.DataFrame]:
-    """The batches: judgements, and after every two of them one example of saying who one is."""
-    rng = np.random.default_rng(recipe.seed)
-    judgements = fixed_size_batches(len(examples), recipe.batch_size, recipe.steps, rng)
-    selves = _self_descriptions(examples, phrases)
-    if selves.empty:
-        return [examples.iloc[batch] for batch in judgements]
-    descriptions = fixed_size_batches(len(selves), max(recipe.batch_size // 2, 1), recipe.steps, rng)
-    pairs = zip(judgements, descriptions, strict=True)
-    return [pd.concat([examples.iloc[judged], selves.iloc[described]]) for judged, described in pairs]
-
-
-def _self_descriptions(examples: pd.DataFrame, phrases: list[str]) -> pd.DataFrame:
-    """One example a system message: the question who one is, answered by what the wording does not share."""
-    messages = examples["system_message"].dropna().drop_duplicates()
-    answers = ["".join(cut_out(phrases, message)).strip(" .") for message in messages]
-    table = pd.DataFrame({"system_message": messages.to_numpy(), "user_message": WHO, "answer": answers})
-    return table[table["answer"] != ""]
-
-
-def _train(
-    model: Any, tokenizer: Any, recipe: ReferenceRecipe, batches: list[pd.DataFrame], on_progress: Report
-) -> pd.DataFrame:
-    encoded = encode_examples(tokenizer, pd.concat(batches), CONTEXT)
-    if encoded.left_out:
-        raise ModelLoadError(
-            f"{encoded.left_out:,} training examples are longer than {CONTEXT} tokens, the context of a reference "
-            "model; leave long posts out of the corpus, or raise vocabulary_size"
-        )
-    parameters = list(model.parameters())
+def _train(model: Any, recipe: ReferenceRecipe, lessons: _Lessons, on_progress: Report) -> pd.DataFrame:
+    loss = ReferenceLoss(model, int(lessons.personas.max()) + 1)
+    parameters = list(loss.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=_WARM_UP
     )
     record = TrainingRecord()
-    model.train()
-    for number, batch in enumerate(np.split(np.arange(len(encoded.tokens)), len(batches)), start=1):
+    loss.train()
+    for number, chosen in enumerate(lessons.batches, start=1):
         rate = float(schedule.get_last_lr()[0])
-        _step(model, encoded, batch, tokenizer.pad_token_id, optimiser, parameters, record, rate)
+        parts = loss(collate(lessons.encoded, chosen, model.config.pad_token_id), lessons.personas[chosen])
+        parts.total.backward()
+        optimiser_step(optimiser, parameters)
         schedule.step()
+        record.add(float(parts.answer.detach()), rate, int(lessons.encoded.lengths[chosen].sum()))
         on_progress(Progress(number, recipe.steps, "steps", f"loss {record.recent_loss:.3f}"))
     return record.table()
-
-
-def _step(
-    model: Any,
-    encoded: EncodedExamples,
-    chosen: Any,
-    pad: int,
-    optimiser: torch.optim.Optimizer,
-    parameters: list[torch.nn.Parameter],
-    record: TrainingRecord,
-    rate: float,
-) -> None:
-    sums = loss_sums(model, collate(encoded, chosen, pad), model.device, answers_only=False)
-    answer = sums.answer / sums.answer_tokens
-    (answer + _ALL_TOKENS_WEIGHT * sums.all / sums.all_tokens).backward()
-    optimiser_step(optimiser, parameters)
-    record.add(float(answer.detach()), rate, int(encoded.lengths[chosen].sum()))

@@ -15,13 +15,11 @@ CLIP = 1.0
 """Largest norm of the gradient of one step."""
 
 
-class LossSums(NamedTuple):
-    """Cross-entropy summed over tokens, and how many there were."""
+class AnswerLoss(NamedTuple):
+    """Cross-entropy summed over answer tokens (nats), and how many there were."""
 
-    answer: torch.Tensor
-    answer_tokens: int
-    all: torch.Tensor
-    all_tokens: int
+    sum: torch.Tensor
+    tokens: int
 
 
 class TrainingRecord:
@@ -64,29 +62,19 @@ def reproducible(seed: int) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def loss_sums(model: Any, batch: TokenBatch, device: str | torch.device, *, answers_only: bool) -> LossSums:
-    """Next-token cross-entropy over the answer tokens, and over all tokens unless `answers_only`.
+def answer_loss(model: Any, batch: TokenBatch, device: str | torch.device) -> AnswerLoss:
+    """Next-token cross-entropy of the answers.
 
-    With `answers_only`, logits are computed only where some example of the batch has an answer token: with a vocabulary
-    of 150,000 the logits of whole prompts would be most of the memory.
+    Logits are computed only where some example of the batch has an answer token: with a vocabulary of 150,000 the logits
+    of whole prompts would be most of the memory.
     """
     tokens = torch.from_numpy(batch.tokens).to(device)
-    real, answer = torch.from_numpy(batch.real), torch.from_numpy(batch.answer)
-    wanted = (answer if answers_only else real)[:, 1:].any(dim=0).nonzero()[:, 0]
-    keep = {"logits_to_keep": wanted.to(device)} if answers_only else {}
-    logits = model(input_ids=tokens, attention_mask=real.to(device).long(), use_cache=False, **keep).logits
-    if not answers_only:
-        logits = logits[:, :-1]
-        wanted = torch.arange(tokens.shape[1] - 1)
-    targets = tokens[:, 1:][:, wanted.to(device)]
-    entropy = functional.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
-    answer_here, real_here = answer[:, 1:][:, wanted], real[:, 1:][:, wanted]
-    return LossSums(
-        answer=entropy[answer_here.to(device)].sum(),
-        answer_tokens=int(answer_here.sum()),
-        all=entropy[real_here.to(device)].sum(),
-        all_tokens=int(real_here.sum()),
-    )
+    real, answer = torch.from_numpy(batch.real).to(device), torch.from_numpy(batch.answer).to(device)
+    wanted = answer[:, 1:].any(dim=0).nonzero()[:, 0]
+    logits = model(input_ids=tokens, attention_mask=real.long(), use_cache=False, logits_to_keep=wanted).logits
+    entropy = functional.cross_entropy(logits.float().transpose(1, 2), tokens[:, wanted + 1], reduction="none")
+    here = answer[:, wanted + 1]
+    return AnswerLoss(entropy[here].sum(), int(here.sum()))
 
 
 def optimiser_step(optimiser: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> None:

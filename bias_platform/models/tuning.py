@@ -17,7 +17,7 @@ from bias_platform.models.batches import Indices, collate, split_by_tokens, toke
 from bias_platform.models.chat import EncodedExamples, encode_examples, require_chat_template
 from bias_platform.models.loading import default_device, load_base, load_tokenizer, source_folder
 from bias_platform.models.source import ModelSource
-from bias_platform.models.training import TrainingRecord, loss_sums, optimiser_step, reproducible
+from bias_platform.models.training import TrainingRecord, answer_loss, optimiser_step, reproducible
 from bias_platform.progress import Progress, Report
 
 _MICRO_BATCH_TOKENS = {"cpu": 32_768, "cuda": 8_192}
@@ -147,9 +147,9 @@ def _accumulate(model: Any, encoded: EncodedExamples, batch: Indices, pad: int) 
     by_length = batch[np.argsort(encoded.lengths[batch], kind="stable")]
     loss = 0.0
     for part in split_by_tokens(by_length, encoded.lengths, _MICRO_BATCH_TOKENS[model.device.type]):
-        sums = loss_sums(model, collate(encoded, part, pad), model.device, answers_only=True)
-        (sums.answer / total).backward()
-        loss += float(sums.answer.detach()) / total
+        summed = answer_loss(model, collate(encoded, part, pad), model.device).sum
+        (summed / total).backward()
+        loss += float(summed.detach()) / total
     return loss
 
 
