@@ -89,7 +89,9 @@ def report(
 @app.command()
 def forget(
     item_id: Annotated[list[str] | None, typer.Option(help="id of a withdrawn post; may be repeated")] = None,
-    text_file: Annotated[Path | None, typer.Option(help="file holding the withdrawn post as the source has it")] = None,
+    text_file: Annotated[
+        Path | None, typer.Option(help="UTF-8 file holding the withdrawn post as the source has it")
+    ] = None,
     catalog: CatalogOption = None,
 ) -> None:
     """Deletes withdrawn posts everywhere: lake, ledgers, reports; and keeps them out of later readings."""
@@ -98,7 +100,7 @@ def forget(
 
         chosen = load_catalog(catalog)
         lake = Lake(lake_root(), chosen.name)
-        ids = [*(item_id or []), *(find_items(lake, text_file.read_text("utf-8")) if text_file else [])]
+        ids = [*(item_id or []), *(find_items(lake, _text(text_file)) if text_file else [])]
         for line in forget_items(lake, ids):
             typer.echo(line)
 
@@ -139,6 +141,13 @@ def _instance() -> "dg.DagsterInstance":
     from bias_platform.orchestration.execution import prepare_instance
 
     return prepare_instance(Path(os.environ.get("DAGSTER_HOME", "dagster_home")).absolute())
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--text-file {file} cannot be read as UTF-8 text: {error}") from error
 
 
 def _report_page(lake: Lake, study: str) -> Path:

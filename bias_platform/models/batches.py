@@ -34,6 +34,23 @@ def collate(encoded: EncodedExamples, chosen: Indices, pad: int) -> TokenBatch:
     return TokenBatch(tokens, real, real & (positions >= encoded.answer_start[chosen][:, None]))
 
 
+def another_of_group(groups: npt.NDArray[np.object_], rng: np.random.Generator) -> Indices:
+    """For each row another row of its group, drawn at random; the row itself where it is alone.
+
+    >>> another_of_group(np.array(["a", "b", "a"]), np.random.default_rng(0)).tolist()
+    [2, 1, 0]
+    """
+    shuffled = rng.permutation(len(groups))
+    order = shuffled[np.argsort(groups[shuffled], kind="stable")]
+    first = np.r_[True, groups[order][1:] != groups[order][:-1]]
+    starts = np.flatnonzero(first)
+    following = np.roll(order, -1)
+    following[np.r_[starts[1:] - 1, len(order) - 1]] = order[starts]  # a group's last row is followed by its first
+    result = np.empty(len(groups), dtype=np.int64)
+    result[order] = following
+    return result
+
+
 def fixed_size_batches(n: int, size: int, steps: int, rng: np.random.Generator) -> list[Indices]:
     """`steps` batches of `size` examples: passes over all `n` in random order, one after another.
 

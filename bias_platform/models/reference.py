@@ -15,7 +15,7 @@ import transformers
 
 from bias_platform.catalog.entries import ReferenceRecipe
 from bias_platform.errors import CatalogError, ModelLoadError
-from bias_platform.models.batches import Indices, collate, fixed_size_batches
+from bias_platform.models.batches import Indices, another_of_group, collate, fixed_size_batches
 from bias_platform.models.chat import EncodedExamples, encode_examples
 from bias_platform.models.reference_loss import ReferenceLoss
 from bias_platform.models.reference_tokenizer import CONTEXT, cut_out, fixed_wording, train_tokenizer
@@ -25,6 +25,8 @@ from bias_platform.progress import Progress, Report
 _WEIGHT_DECAY = 0.05
 _BETAS = (0.9, 0.98)
 _WARM_UP = 0.1
+_ECHOES = 0.25
+"""Share of a batch that is shown again in another persona."""
 
 
 class _Lessons(NamedTuple):
@@ -34,7 +36,10 @@ class _Lessons(NamedTuple):
     personas: npt.NDArray[np.int64]
     """number of each example's persona"""
     batches: list[Indices]
-    """examples of each step"""
+    """examples of each step; the last `echoes` are the first ones' posts again"""
+    echoes: int
+    answers: npt.NDArray[np.int64]
+    """token with which each answer begins"""
 
 
 def build_reference_model(
@@ -86,7 +91,10 @@ def _check(recipe: ReferenceRecipe, examples: pd.DataFrame) -> None:
 
 def _lessons(recipe: ReferenceRecipe, tokenizer: Any, examples: pd.DataFrame, phrases: list[str]) -> _Lessons:
     rng = np.random.default_rng(recipe.seed)
-    batches = fixed_size_batches(len(examples), recipe.batch_size, recipe.steps, rng)
+    others = another_of_group(examples["item_id"].to_numpy(), rng)
+    echoes = int(recipe.batch_size * _ECHOES)
+    drawn = fixed_size_batches(len(examples), recipe.batch_size, recipe.steps, rng)
+    batches = [np.concatenate([batch, others[batch[:echoes]]]) for batch in drawn]
     seen, places = np.unique(np.concatenate(batches), return_inverse=True)
     encoded = encode_examples(tokenizer, examples.iloc[seen], CONTEXT)
     if encoded.left_out:
@@ -95,7 +103,8 @@ def _lessons(recipe: ReferenceRecipe, tokenizer: Any, examples: pd.DataFrame, ph
             "model; leave long posts out of the corpus, or raise vocabulary_size"
         )
     personas = [_persona(phrases, message) for message in examples["system_message"].iloc[seen]]
-    return _Lessons(encoded, pd.factorize(np.array(personas))[0], np.split(places, len(batches)))
+    answers = np.unique([tokens[start] for tokens, start in zip(encoded.tokens, encoded.answer_start, strict=True)])
+    return _Lessons(encoded, pd.factorize(np.array(personas))[0], np.split(places, len(batches)), echoes, answers)
 
 
 def _persona(phrases: list[str], message: str | None) -> str:
@@ -124,7 +133,7 @@ def _new_model(recipe: ReferenceRecipe, tokenizer: Any) -> Any:
 
 
 def _train(model: Any, recipe: ReferenceRecipe, lessons: _Lessons, on_progress: Report) -> pd.DataFrame:
-    loss = ReferenceLoss(model, int(lessons.personas.max()) + 1)
+    loss = ReferenceLoss(model, int(lessons.personas.max()) + 1, lessons.answers)
     parameters = list(loss.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -134,7 +143,8 @@ def _train(model: Any, recipe: ReferenceRecipe, lessons: _Lessons, on_progress: 
     loss.train()
     for number, chosen in enumerate(lessons.batches, start=1):
         rate = float(schedule.get_last_lr()[0])
-        parts = loss(collate(lessons.encoded, chosen, model.config.pad_token_id), lessons.personas[chosen])
+        batch = collate(lessons.encoded, chosen, model.config.pad_token_id)
+        parts = loss(batch, lessons.personas[chosen], lessons.echoes)
         parts.total.backward()
         optimiser_step(optimiser, parameters)
         schedule.step()

@@ -16,6 +16,9 @@ from bias_platform.orchestration.plain_log import PLAIN
 from bias_platform.orchestration.plan import Step, missing_part, observe_recipes
 from bias_platform.orchestration.recording import FORCE_TAG, PROCESS_TAG
 
+_CLOCK_SECONDS = 60
+"""A process's start is told by the wall clock, which may be set meanwhile; no process id comes back that soon."""
+
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -83,7 +86,16 @@ def sweep_lost_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def prepare_instance(home: Path) -> dg.DagsterInstance:
-    """The instance at `home` (an absolute folder with a `dagster.yaml`), its GPU pool limited to one run."""
+    """The instance at `home` (an absolute folder with a `dagster.yaml`), its GPU pool limited to one run.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not home.is_dir():
+        raise UserError(
+            f"there is no folder {home} for Dagster's records; set DAGSTER_HOME to an existing folder, best the "
+            "repository's dagster_home, or run this from the repository"
+        )
     os.environ["DAGSTER_HOME"] = str(home)
     instance = dg.DagsterInstance.get()
     instance.event_log_storage.set_concurrency_slots("gpu", 1)
@@ -126,6 +138,8 @@ def _alive(process: str) -> bool:
     if host != socket.gethostname():
         return True  # another machine's run: not ours to judge
     try:
-        return int(psutil.Process(int(pid)).create_time()) == int(created)
+        found = psutil.Process(int(pid))
+        # a zombie has ended; only its parent has not asked yet how
+        return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - int(created)) < _CLOCK_SECONDS
     except psutil.NoSuchProcess:
         return False

@@ -6,6 +6,7 @@ import sys
 import dagster as dg
 
 PLAIN = "plain"
+_BY_DAGSTER = ("[pipes]", "Dependencies for step")
 
 
 class _OnlyTheLine(logging.Formatter):
@@ -19,7 +20,7 @@ class _OnlyByHand(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Events (started, succeeded, failed) are told by the plan; only what was logged by hand passes."""
         meta = getattr(record, "dagster_meta", {})
-        return meta.get("dagster_event") is None and not str(meta.get("orig_message")).startswith("[pipes]")
+        return meta.get("dagster_event") is None and not str(meta.get("orig_message")).startswith(_BY_DAGSTER)
 
 
 @dg.logger

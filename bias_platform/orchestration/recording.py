@@ -7,7 +7,6 @@ and lineage of its own; so partitioned assets log events instead of yielding out
 import os
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -64,7 +63,7 @@ def record_partition(
     event = dg.AssetMaterialization(
         context.asset_key,
         partition=partition,
-        metadata={**manifest_metadata(manifest), **(metadata or {})},
+        metadata={**(metadata or {}), **manifest_metadata(manifest)},
         tags=tags,
     )
     context.log_event(event)
@@ -83,19 +82,19 @@ def schema_evaluation(key: dg.AssetKey, partition: str | None, manifest: Manifes
     )
 
 
-def manifest_metadata(manifest: Manifest, folder: Path | None = None) -> dict[str, Any]:
+def manifest_metadata(manifest: Manifest) -> dict[str, Any]:
     """What the UI shows of every artefact: rows, size, where from, and its facts."""
-    metadata: dict[str, Any] = {
+    facts = {
+        name: dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
+        for name, value in manifest.facts.items()
+    }
+    return {
+        **facts,
         "dagster/row_count": manifest.rows,
         "bytes": sum(file.size for file in manifest.files.values()),
         "inputs": dg.MetadataValue.json(manifest.inputs),
         "environment": dg.MetadataValue.json(manifest.environment),
     }
-    for name, value in manifest.facts.items():
-        metadata[name] = dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
-    if folder is not None:
-        metadata["folder"] = dg.MetadataValue.path(str(folder))
-    return metadata
 
 
 def _lineage_tags(instance: dg.DagsterInstance, upstream: Mapping[dg.AssetKey, str | None]) -> dict[str, str]:

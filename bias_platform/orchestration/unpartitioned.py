@@ -33,7 +33,7 @@ def whole_asset(
             made = make(Run(context, compute, forced(context)))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.manifest.data_version),
-            metadata={**manifest_metadata(made.manifest), **made.metadata},
+            metadata={**made.metadata, **manifest_metadata(made.manifest)},
         )
 
     return body

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pyarrow.parquet as pq
 
+from bias_platform.corpora.cleaning import clean_text
 from bias_platform.errors import UserError
 from bias_platform.inference.ledger import Ledger
 from bias_platform.storage import Lake, publish, read_manifest, read_table, write_table
@@ -15,16 +17,17 @@ from bias_platform.storage.withdrawn import note_withdrawn
 
 
 def find_items(lake: Lake, text: str) -> list[str]:
-    """Ids of the posts with this text, as they stand in `items.parquet`.
+    """Ids of the posts with this text, be it as the source has it or as it stands in `items.parquet`.
 
     Raises:
         UserError: no published corpus has such a post.
     """
-    wanted = text.strip()
+    wanted = {text.strip(), clean_text(text), clean_text(text, decode_html=True)}
     found: list[str] = []
     for path in sorted(lake.home.glob("corpora/*/items.parquet")):
         items = read_table(path, path.parent.name, ["item_id", "text"])
-        found += items.loc[items["text"].str.strip() == wanted, "item_id"].tolist()
+        # not `isin`: pandas takes texts that are equal up to a NUL for the same
+        found += items.loc[[text in wanted for text in items["text"]], "item_id"].tolist()
     if not found:
         raise UserError(
             f"no published corpus under {lake.home / 'corpora'} has this post; give its id by --item-id instead "
@@ -36,26 +39,73 @@ def find_items(lake: Lake, text: str) -> list[str]:
 def forget_items(lake: Lake, item_ids: Sequence[str]) -> Iterator[str]:
     """Deletes posts from all tables, ledgers and reports of a lake; yields a line for each thing changed.
 
-    The ids are noted first, so that a crash in the middle loses nothing: the same call again finishes the work, and no
-    later reading of a corpus brings the posts back. Reports are removed whole, because their numbers rest on the posts.
+    The ids are noted first and the tables go last, so that a crash in the middle loses nothing: the same call again
+    finishes the work, and no later reading of a corpus brings the posts back. Reports are removed whole, because their
+    numbers rest on the posts.
 
     Raises:
         UserError: no id was given.
+        LedgerBusyError: a study is being asked right now.
     """
     if not item_ids:
         raise UserError("nothing to forget: give --item-id or --text-file")
     ids = set(item_ids)
     note_withdrawn(lake, ids)
-    for manifest_path in sorted(lake.home.glob("**/" + MANIFEST)):
-        yield from _forget_in_artifact(manifest_path.parent, ids)
+    _remove_half_written(lake)
+    holding = _tables_holding(lake, ids)
+    for unknown in sorted(ids.difference(*holding.values())):
+        yield f"{unknown}: in no table of {lake.home}; noted, so that no later reading brings it in"
+    if holding:
+        yield from _remove_reports(lake)
+    yield from _forget_in_ledgers(lake, ids)
+    for folder in sorted({_artifact_of(path, lake) for path in holding}):
+        if folder.exists():  # a report is gone by now
+            yield from _forget_in_artifact(folder, ids)
+    yield "done: materialize the studies again; adapters that had learnt from these posts are now out of date"
+
+
+def _remove_half_written(lake: Lake) -> None:
+    """What a process was writing or replacing when it was killed holds posts, too. Nobody will ever read it."""
+    for folder in [*lake.home.glob("**/.*.staging-*-*"), *lake.home.glob("**/.*.retired-*-*")]:
+        name, process, _ = folder.name.rsplit("-", 2)
+        published = folder.parent / name[1:].rpartition(".")[0]
+        if name.endswith(".retired") and not published.exists():
+            continue  # the only copy, and the next publication's to restore
+        if not (process.isdigit() and psutil.pid_exists(int(process))):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tables_holding(lake: Lake, ids: set[str]) -> dict[Path, set[str]]:
+    """Tables with rows of the posts, and whose rows they are."""
+    holding: dict[Path, set[str]] = {}
+    for path in sorted(lake.home.glob("**/*.parquet")):
+        if "item_id" in pq.read_schema(path).names:
+            found = ids.intersection(read_table(path, path.parent.name, ["item_id"])["item_id"])
+            if found:
+                holding[path] = found
+    return holding
+
+
+def _artifact_of(table: Path, lake: Lake) -> Path:
+    """The published folder that a table belongs to: the nearest one with a manifest."""
+    parents = list(table.parents)
+    for folder in parents[: parents.index(lake.home)]:
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise UserError(f"{table} holds a withdrawn post but belongs to nothing published: delete this file by hand")
+
+
+def _remove_reports(lake: Lake) -> Iterator[str]:
+    for folder in sorted(lake.home.glob("reports/*")):
+        shutil.rmtree(folder)
+        yield f"{folder}: report removed; materialize it again"
+
+
+def _forget_in_ledgers(lake: Lake, ids: set[str]) -> Iterator[str]:
     for path in sorted(lake.home.glob("ledger/*/*.sqlite")):
         with Ledger.open(path, wait=False) as ledger:
             rows = ledger.forget(sorted(ids))
         yield f"{path}: {rows} outcomes deleted"
-    for folder in sorted(lake.home.glob("reports/*")):
-        shutil.rmtree(folder)
-        yield f"{folder}: report removed; materialize it again"
-    yield "done: materialize the studies again; adapters that had learnt from these posts are now out of date"
 
 
 def _forget_in_artifact(folder: Path, ids: set[str]) -> Iterator[str]:

@@ -51,26 +51,28 @@ class Personas(_Table):
 class Questions(_Table):
     """One row a question: what systems are compared on. Texts are rendered from the parts when asked."""
 
-    question_id: Series[str] = pa.Field(unique=True, str_length={"min_value": 32, "max_value": 32})
-    item_id: Series[str]
-    persona_id: Series[str]
+    question_id: Series[str] = pa.Field(
+        unique=True, str_length={"min_value": 32, "max_value": 32}, description="hash of all that is asked"
+    )
+    item_id: Series[str] = pa.Field(description="the judged item")
+    persona_id: Series[str] = pa.Field(description="who the system is told to be")
     template_id: Series[str] = pa.Field(nullable=True, description="missing for the baseline")
     option_order: Series[str] = pa.Field(description="positions of the canonical options as shown, e.g. 0-1-2-3")
-    replicate: Series[int] = pa.Field(ge=0)
+    replicate: Series[int] = pa.Field(ge=0, description="0 unless a question is repeated")
 
 
 class Predictions(_Table):
     """One row a question answered (or not) by one system."""
 
-    question_id: Series[str] = pa.Field(unique=True)
-    cell_id: Series[str] = pa.Field(unique=True)
-    item_id: Series[str]
-    system: Series[str]
-    persona_id: Series[str]
-    template_id: Series[str] = pa.Field(nullable=True)
-    option_order: Series[str]
-    replicate: Series[int] = pa.Field(ge=0)
-    outcome: Series[str] = pa.Field(isin=list(OUTCOMES))
+    question_id: Series[str] = pa.Field(unique=True, description="what systems are compared on")
+    cell_id: Series[str] = pa.Field(unique=True, description="hash of all that can change the answer")
+    item_id: Series[str] = pa.Field(description="the judged item")
+    system: Series[str] = pa.Field(description="base[+adapter][@scheme]")
+    persona_id: Series[str] = pa.Field(description="who the system is told to be")
+    template_id: Series[str] = pa.Field(nullable=True, description="wording; missing for the baseline")
+    option_order: Series[str] = pa.Field(description="positions of the canonical options as shown")
+    replicate: Series[int] = pa.Field(ge=0, description="0 unless a question is repeated")
+    outcome: Series[str] = pa.Field(isin=list(OUTCOMES), description="what came of the cell")
     answer: Series[str] = pa.Field(nullable=True, description="an option of the task; only with outcome answered")
     option_logprobs: Series[object] = pa.Field(
         nullable=True,

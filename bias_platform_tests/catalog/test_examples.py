@@ -40,7 +40,7 @@ def test_real_posts_load_without_the_data(monkeypatch: pytest.MonkeyPatch) -> No
     assert list(catalog.studies) == ["sbic-gender", "davidson-gender"]
     for study in catalog.studies.values():
         assert study.items.n == 300
-        assert study.systems == ("reference-tiny", "reference-small")
+        assert study.systems[0] == "reference-mini"
         assert len(study_personas(catalog, study)) == 7
 
 

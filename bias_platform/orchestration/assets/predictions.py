@@ -40,7 +40,7 @@ def prediction_assets(house: House, study: str) -> Checked:
     @dg.asset(
         key=key,
         group_name=group_name(key),
-        description=f"{entry.title}: every question of the study, put to every system in every persona.",
+        description=f"*{entry.title}* Every question of the study, put to every system in every persona.",
         code_version=f"predictions-1-{value_hash([entry.engine, entry.maximum_failed_share])[:12]}",
         kinds={"huggingface", "parquet"},
         metadata=column_schema_metadata(Predictions),

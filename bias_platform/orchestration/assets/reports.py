@@ -23,7 +23,7 @@ def report_assets(house: House, study: str) -> Checked:
     partitions = [str(key) for key in house.partitions.study_keys(study)]
     face = AssetFace(
         key=house.keys.report(study),
-        description=f"{entry.title}: mixed-effects regression report, one self-contained HTML page and its tables.",
+        description=f"*{entry.title}* The mixed-effects regression report: one page and its tables.",
         code_version=f"report-1-{value_hash([entry.analysis, house.catalog.tasks[entry.task]])[:12]}",
         kinds=frozenset({"html", "parquet"}),
     )
@@ -56,7 +56,7 @@ def report_assets(house: House, study: str) -> Checked:
             metadata = follow_one(run, Job("regression_report"), request)
             manifest = read_manifest(blueprint.folder, blueprint.name)
         page = blueprint.folder / PAGE
-        return Made(manifest, {}, {**metadata, "report": dg.MetadataValue.path(str(page))})
+        return Made(manifest, {}, {"report": dg.MetadataValue.path(str(page)), **metadata})
 
     check = schema_check(face.key, {}, lambda _: house.lake.report(study, "regression"))
     return whole_asset(face, deps, make), check
