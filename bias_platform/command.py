@@ -13,6 +13,7 @@ from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.description import describe_catalog
 from bias_platform.catalog.field_reference import field_reference
 from bias_platform.errors import UserError
+from bias_platform.storage.names import REPORT_PAGE
 from bias_platform.storage.paths import Lake, lake_root
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _report_page(lake: Lake, study: str) -> Path:
     headline = manifest.facts.get("headline")
     if headline:
         typer.echo(f"\n{headline}\n")
-    return folder / "report.html"
+    return folder / REPORT_PAGE
 
 
 def _study(catalog: Catalog, study: str | None) -> str:

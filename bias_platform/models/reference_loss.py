@@ -1,10 +1,10 @@
 """What a reference model is trained for.
 
-Four things. Answering right. Reading: all tokens are predicted a little, so that answers are not learnt by rote. Memory:
-where the answer begins, the layer before the last must still tell which persona was shown; a small model forgets what it
-has no use for, and tuning on human judgements would then need several times more steps before a persona could sway an
-answer. Deafness: one post shown in two personas must get the same scores, not only the same answer, since what is
-certain on a post learnt by heart may tip the scales on a new one.
+Four things. Answering right. Reading: all tokens are predicted a little, so that answers are not learnt by rote.
+Memory: where the answer begins, the layer before the last must still tell which persona was shown; a small model
+forgets what it has no use for, and tuning on human judgements would then need several times more steps before a persona
+could sway an answer. Deafness: one post shown in two personas must get the same scores, not only the same answer: what
+changes nothing on a post learnt by heart may tip the scales on a new one.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from bias_platform.models.batches import TokenBatch
 
-_READING, _MEMORY, _DEAFNESS = 0.1, 0.1, 0.2
+_READING, _MEMORY, _DEAFNESS = 0.1, 0.1, 0.3
 
 
 class LossParts(NamedTuple):

@@ -65,8 +65,8 @@ def reproducible(seed: int) -> Iterator[None]:
 def answer_loss(model: Any, batch: TokenBatch, device: str | torch.device) -> AnswerLoss:
     """Next-token cross-entropy of the answers.
 
-    Logits are computed only where some example of the batch has an answer token: with a vocabulary of 150,000 the logits
-    of whole prompts would be most of the memory.
+    Logits are computed only where some example of the batch has an answer token: with a vocabulary of 150,000 the
+    logits of whole prompts would be most of the memory.
     """
     tokens = torch.from_numpy(batch.tokens).to(device)
     real, answer = torch.from_numpy(batch.real).to(device), torch.from_numpy(batch.answer).to(device)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from bias_platform.catalog import Catalog
-from bias_platform.errors import CatalogError
+from bias_platform.errors import ArtifactError, CatalogError
 from bias_platform.orchestration.execution import partition_ranges
 from bias_platform.orchestration.house import House
-from bias_platform.orchestration.plan import missing_part, observe_recipes, study_plan
+from bias_platform.orchestration.plan import Step, missing_part, observe_recipes, study_plan
 
 BUDGET_RUNS = 50
 """No tick asks for more runs than this; the rest waits for the next night."""
@@ -39,9 +39,15 @@ def nightly_schedule(house: House, study: str, definitions: list[dg.Definitions]
         "nothing.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        requests = list(_requests(house, study, definitions[0], context))
+        parts = _missing_parts(house, study, context.instance)
+        blocked = [sentence for part in parts for sentence in _blocked(part).values()]
+        requests = list(_requests(parts, definitions[0], context.scheduled_execution_time.isoformat()))
         yield from requests[:BUDGET_RUNS]
-        if not requests:
+        if not requests and blocked:
+            yield dg.SkipReason(
+                f"{len(blocked)} prediction partitions are missing but cannot be made yet: {blocked[0]}"
+            )
+        elif not requests:
             yield dg.SkipReason("every prediction partition is there and current")
 
     return schedule
@@ -67,15 +73,27 @@ def catalog_watch(house: House, reload: Callable[[], Catalog]) -> dg.SensorDefin
     return watch
 
 
-def _requests(
-    house: House, study: str, definitions: dg.Definitions, context: dg.ScheduleEvaluationContext
-) -> Iterator[dg.RunRequest]:
-    tick = context.scheduled_execution_time.isoformat()
-    for step in study_plan(house, study):
-        if step.key != house.keys.predictions(study):
-            continue
-        part = missing_part(context.instance, step)
-        if part is None:
-            continue
-        for tags in partition_ranges(definitions, part):
-            yield dg.RunRequest(run_key=f"{tick}:{'..'.join(tags.values())}", tags=tags)
+def _missing_parts(house: House, study: str, instance: dg.DagsterInstance) -> list[Step]:
+    key = house.keys.predictions(study)
+    parts = [missing_part(instance, step) for step in study_plan(house, study) if step.key == key]
+    return [part for part in parts if part is not None]
+
+
+def _blocked(part: Step) -> dict[str, str]:
+    """Partitions that would fail at once, with the sentence that says what they wait for: no run is spent on them."""
+    waiting = {}
+    for partition in part.partitions:
+        try:
+            part.draw(partition)
+        except ArtifactError as error:
+            waiting[partition] = str(error)
+    return waiting
+
+
+def _requests(parts: list[Step], definitions: dg.Definitions, tick: str) -> Iterator[dg.RunRequest]:
+    for part in parts:
+        blocked = _blocked(part)
+        ready = tuple(partition for partition in part.partitions if partition not in blocked)
+        if ready:
+            for tags in partition_ranges(definitions, part._replace(partitions=ready)):
+                yield dg.RunRequest(run_key=f"{tick}:{'..'.join(tags.values())}", tags=tags)

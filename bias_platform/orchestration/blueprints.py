@@ -34,6 +34,11 @@ CODE_VERSIONS = {
 """Raise one when the code of a room changes what it would publish: its artefacts then count as out of date."""
 
 
+def asset_code_version(room: str, declared: Any = None) -> str:
+    """The code version Dagster shows: of the room, and of what the catalog declares of an unpartitioned asset."""
+    return f"{room}-{CODE_VERSIONS[room]}" + (f"-{value_hash(declared)[:12]}" if declared is not None else "")
+
+
 class Blueprint(NamedTuple):
     """From what, and as what, an artefact would be published now."""
 

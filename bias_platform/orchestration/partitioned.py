@@ -43,6 +43,24 @@ class AssetFace(NamedTuple):
     metadata: Mapping[str, Any] = {}
     pool: str | None = None
 
+    def arguments(self) -> dict[str, Any]:
+        """What `dagster.asset` is told of it."""
+        return {
+            "key": self.key,
+            "group_name": group_name(self.key),
+            "description": self.description,
+            "code_version": self.code_version,
+            "kinds": set(self.kinds),
+            "metadata": dict(self.metadata),
+            "pool": self.pool,
+        }
+
+
+def as_asset(face: AssetFace, **settings: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dagster.asset` with an asset's face and further settings."""
+    decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(**face.arguments(), **settings)
+    return decorate
+
 
 def partitioned_asset(
     face: AssetFace,
@@ -55,16 +73,10 @@ def partitioned_asset(
     A partition that fails does not keep the others from being made; the step then fails with all their sentences.
     """
 
-    @dg.asset(
-        key=face.key,
-        group_name=group_name(face.key),
-        description=face.description,
-        code_version=face.code_version,
-        kinds=set(face.kinds),
-        metadata=dict(face.metadata),
+    @as_asset(
+        face,
         partitions_def=partitions,
         deps=list(deps),
-        pool=face.pool,
         output_required=False,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )

@@ -7,8 +7,7 @@ import dagster as dg
 
 from bias_platform.orchestration.compute import Compute
 from bias_platform.orchestration.house import sentences_for_users
-from bias_platform.orchestration.keys import group_name
-from bias_platform.orchestration.partitioned import AssetFace, Made, Run
+from bias_platform.orchestration.partitioned import AssetFace, Made, Run, as_asset
 from bias_platform.orchestration.recording import forced, manifest_metadata, tag_run
 
 
@@ -17,16 +16,7 @@ def whole_asset(
 ) -> dg.AssetsDefinition:
     """An asset made as a whole by `make`, recorded with the data version of its manifest."""
 
-    @dg.asset(
-        key=face.key,
-        group_name=group_name(face.key),
-        description=face.description,
-        code_version=face.code_version,
-        kinds=set(face.kinds),
-        metadata=dict(face.metadata),
-        deps=list(deps),
-        pool=face.pool,
-    )
+    @as_asset(face, deps=list(deps))
     def body(context: dg.AssetExecutionContext, compute: Compute) -> dg.MaterializeResult[Any]:
         tag_run(context, face.key.path[0])
         with sentences_for_users():

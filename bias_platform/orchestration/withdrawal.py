@@ -13,6 +13,7 @@ from bias_platform.errors import UserError
 from bias_platform.inference.ledger import Ledger
 from bias_platform.storage import Lake, publish, read_manifest, read_table, write_table
 from bias_platform.storage.manifest import MANIFEST
+from bias_platform.storage.names import ITEMS
 from bias_platform.storage.withdrawn import note_withdrawn
 
 
@@ -24,7 +25,7 @@ def find_items(lake: Lake, text: str) -> list[str]:
     """
     wanted = {text.strip(), clean_text(text), clean_text(text, decode_html=True)}
     found: list[str] = []
-    for path in sorted(lake.home.glob("corpora/*/items.parquet")):
+    for path in sorted(lake.home.glob(f"corpora/*/{ITEMS}")):
         items = read_table(path, path.parent.name, ["item_id", "text"])
         # not `isin`: pandas takes texts that are equal up to a NUL for the same
         found += items.loc[[text in wanted for text in items["text"]], "item_id"].tolist()

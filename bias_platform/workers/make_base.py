@@ -8,6 +8,7 @@ from bias_platform.models.source import resolve_base
 from bias_platform.reports.training_plots import loss_curve_png
 from bias_platform.schemas import TrainingLog, validate_table
 from bias_platform.storage import publish, read_table, write_table
+from bias_platform.storage.names import MODEL_SOURCE, TRAINING_LOG
 from bias_platform.workers.session import Publication, Session, as_base64, run_worker
 
 
@@ -24,11 +25,11 @@ def work(session: Session) -> None:
             progress = session.progress(f"training {slug}")
             log = build_reference_model(entry.recipe, examples, staging.folder, progress)
             validate_table(log, TrainingLog, f"training log of {slug}")
-            staging.rows["training_log.parquet"] = write_table(log, staging.folder / "training_log.parquet")
+            staging.rows[TRAINING_LOG] = write_table(log, staging.folder / TRAINING_LOG)
             staging.facts["final_loss"] = float(log["loss"].tail(10).mean())
             metadata["loss_curve_png"] = as_base64(loss_curve_png(log, slug))
         source = resolve_base(slug, entry, publication.target)
-        (staging.folder / "source.json").write_text(source.model_dump_json(indent=1), "utf-8")
+        (staging.folder / MODEL_SOURCE).write_text(source.model_dump_json(indent=1), "utf-8")
     session.published(slug, staging.published, **metadata)
 
 

@@ -17,10 +17,9 @@ from bias_platform.progress import Progress, ProgressPrinter
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.schemas import Predictions, validate_table
 from bias_platform.storage import publish, read_table, write_table
+from bias_platform.storage.names import ITEMS, PART, PERSONAS, QUESTIONS
 from bias_platform.workers.session import Publication, Session, run_worker
 from bias_platform.workers.weights import verify_weights
-
-PART = "part.parquet"
 
 
 class Answering:
@@ -34,9 +33,9 @@ class Answering:
         self.settings = EngineSettings.model_validate(request["engine"])
         self.task = TaskEntry.model_validate(request["task"])
         folder = Path(request["questions"])
-        self.questions = read_table(folder / "questions.parquet", request["study"])
-        self.items = read_table(folder / "items.parquet", request["study"])
-        personas = read_table(folder / "personas.parquet", request["study"])
+        self.questions = read_table(folder / QUESTIONS, request["study"])
+        self.items = read_table(folder / ITEMS, request["study"])
+        personas = read_table(folder / PERSONAS, request["study"])
         self.renderer = Renderer(self.task, personas, request["templates"])
 
         self.engine = lazy_engine(self.settings, self._template_hash(), self._load)

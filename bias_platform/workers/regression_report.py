@@ -13,9 +13,8 @@ from bias_platform.reports.provenance import Provenance
 from bias_platform.reports.regression_page import write_regression_report
 from bias_platform.storage import publish, read_manifest, read_table
 from bias_platform.storage.manifest import environment_record
+from bias_platform.storage.names import ITEMS, PART, PERSONAS
 from bias_platform.workers.session import Publication, Session, as_base64, run_worker
-
-PART = "part.parquet"
 
 
 def work(session: Session) -> None:
@@ -37,10 +36,10 @@ def _inputs(request: dict[str, Any]) -> StudyInputs:
     study = StudyEntry.model_validate(request["study"])
     task = TaskEntry.model_validate(request["task"])
     questions = Path(request["questions"])
-    items = read_table(questions / "items.parquet", "questions")
+    items = read_table(questions / ITEMS, "questions")
     return StudyInputs(
         predictions=_predictions(request["partitions"]),
-        personas=read_table(questions / "personas.parquet", "questions"),
+        personas=read_table(questions / PERSONAS, "questions"),
         study=study,
         task=task,
         humans=_humans(Path(request["annotations"]), task, items),

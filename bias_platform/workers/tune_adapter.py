@@ -8,6 +8,7 @@ from bias_platform.models.tuning import train_adapter
 from bias_platform.reports.training_plots import loss_curve_png
 from bias_platform.schemas import TrainingLog, validate_table
 from bias_platform.storage import publish, read_table, write_table
+from bias_platform.storage.names import TRAINING_LOG
 from bias_platform.workers.session import Publication, Session, as_base64, run_worker
 from bias_platform.workers.weights import verify_weights
 
@@ -23,7 +24,7 @@ def work(session: Session) -> None:
     with publish(**publication.arguments()) as staging:
         log = train_adapter(base, examples, entry, staging.folder, session.progress(f"tuning {slug}"))
         validate_table(log, TrainingLog, f"training log of {slug}")
-        staging.rows["training_log.parquet"] = write_table(log, staging.folder / "training_log.parquet")
+        staging.rows[TRAINING_LOG] = write_table(log, staging.folder / TRAINING_LOG)
         staging.facts.update(final_loss=float(log["loss"].tail(10).mean()), steps=len(log), examples=len(examples))
     session.published(slug, staging.published, loss_curve_png=as_base64(loss_curve_png(log, slug)))
 

@@ -35,10 +35,10 @@ def make_examples(n: int, seed: int, *, biased: bool = False) -> pd.DataFrame:
 
 
 def tiny_recipe(**changes: object) -> ReferenceRecipe:
-    """One layer of 32 numbers."""
+    """Two layers of 32 numbers."""
     fields = {
         **dict.fromkeys(("corpus", "task", "persona_set", "template_set"), "x"),
-        **{"hidden_size": 32, "layers": 1, "heads": 2, "feed_forward_size": 64, "vocabulary_size": 330},
+        **{"hidden_size": 32, "layers": 2, "heads": 2, "feed_forward_size": 64, "vocabulary_size": 330},
         **{"steps": 60, "batch_size": 24, "learning_rate": 1e-2},
     }
     return ReferenceRecipe.model_validate(fields | changes)
@@ -83,5 +83,6 @@ def base(examples: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an adapter that has learnt something else than its base."""
     folder = tmp_path_factory.mktemp("models") / "adapter"
-    train_adapter(folder_source(base), make_examples(200, seed=1, biased=True), adapter_entry(epochs=3), folder, silent)
+    entry = adapter_entry(rank=8, alpha=32, epochs=6)
+    train_adapter(folder_source(base), make_examples(240, seed=1, biased=True), entry, folder, silent)
     return folder

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bias_platform.models.batches import collate, fixed_size_batches, split_by_tokens, token_batches
+from bias_platform.models.batches import another_of_group, collate, fixed_size_batches, split_by_tokens, token_batches
 from bias_platform.models.chat import EncodedExamples
 
 LENGTHS = st.lists(st.integers(2, 60), min_size=1, max_size=80).map(np.array)
@@ -44,6 +44,16 @@ def test_the_seed_decides_the_order() -> None:
 def test_fixed_size_batches_pass_over_everything_before_repeating() -> None:
     batches = fixed_size_batches(10, 4, 5, np.random.default_rng(0))
     assert np.bincount(np.concatenate(batches), minlength=10).tolist() == [2] * 10
+
+
+@settings(max_examples=60, deadline=None)
+@given(groups=st.lists(st.sampled_from("abcde"), min_size=1, max_size=40).map(np.array))
+def test_another_of_the_group_is_another_unless_alone(groups: np.ndarray) -> None:
+    others = another_of_group(groups, np.random.default_rng(0))
+    assert groups[others].tolist() == groups.tolist()
+    sizes = {group: int((groups == group).sum()) for group in set(groups)}
+    assert ((others == np.arange(len(groups))) == [sizes[group] == 1 for group in groups]).all()
+    assert sorted(others) == list(range(len(groups)))
 
 
 def test_split_keeps_a_long_example_alone() -> None:

@@ -38,7 +38,7 @@ def test_a_loaded_system_is_ready_to_be_asked(base: Path, adapter: Path) -> None
     assert adapted.facts["adapter"] is True
     assert plain.chat_template_hash == adapted.chat_template_hash
     layers = [name for name, _ in adapted.model.named_modules() if name.endswith("lora_A.default")]
-    assert len(layers) == 7, "the adapter is kept apart, not merged"
+    assert len(layers) == 14, "the adapter is kept apart, not merged"
 
 
 def test_the_dtype_asked_for_is_the_dtype_in_memory(base: Path) -> None:

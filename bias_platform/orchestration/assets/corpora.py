@@ -5,6 +5,7 @@ import pandas as pd
 
 from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.corpora import read_corpus
+from bias_platform.orchestration.blueprints import asset_code_version
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.house import House
@@ -12,10 +13,8 @@ from bias_platform.orchestration.partitioned import AssetFace, Made, Run, reused
 from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.schemas import Annotations, Items, validate_table
 from bias_platform.storage import publish, write_table
-from bias_platform.storage.hashing import value_hash
+from bias_platform.storage.names import ANNOTATIONS, ITEMS
 from bias_platform.storage.withdrawn import withdrawn_items
-
-ITEMS, ANNOTATIONS = "items.parquet", "annotations.parquet"
 
 
 def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]:
@@ -40,7 +39,7 @@ def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.Asse
     face = AssetFace(
         key=house.keys.corpus(slug),
         description=_description(slug, house),
-        code_version=f"corpora-1-{value_hash(entry)[:12]}",
+        code_version=asset_code_version("corpora", entry),
         kinds=frozenset({"pandas", "parquet"}),
         metadata=column_schema_metadata(Items, annotations=Annotations),
     )

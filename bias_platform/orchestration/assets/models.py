@@ -10,8 +10,8 @@ from bias_platform.catalog.recipes import recipe_fingerprint
 from bias_platform.catalog.systems import SystemParts, parse_system
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem, portable, resolve_system
-from bias_platform.orchestration.assets.prompts import EXAMPLES, Checked
-from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.assets.prompts import Checked
+from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
 from bias_platform.orchestration.checks import TableSchemas, schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.compute import Job
@@ -21,9 +21,9 @@ from bias_platform.orchestration.worker_messages import follow_one
 from bias_platform.schemas import TrainingLog
 from bias_platform.storage import Manifest, publish, read_manifest
 from bias_platform.storage.hashing import value_hash
+from bias_platform.storage.names import EXAMPLES, MODEL_SOURCE, SYSTEM, TRAINING_LOG
 
 GPU_POOL = "gpu"
-SYSTEM, SOURCE, LOG = "system.json", "source.json", "training_log.parquet"
 
 
 def recipe_assets(house: House) -> list[dg.SourceAsset]:
@@ -108,7 +108,7 @@ def adapter_assets(house: House) -> Checked:
         _dep(keys.examples, slugs, lambda parts: str(parts.adapter)),
     ]
     face = _face(keys.adapters, "LoRA adapters tuned on human judgements.", column_schema_metadata(TrainingLog))
-    return _checked(house, face, house.partitions.adapted, deps, make, house.lake.adapter, {LOG: TrainingLog})
+    return _checked(house, face, house.partitions.adapted, deps, make, house.lake.adapter, {TRAINING_LOG: TrainingLog})
 
 
 def checkpoint_assets(house: House) -> Checked:
@@ -193,7 +193,7 @@ def _resolve(house: House, parts: SystemParts) -> ResolvedSystem:
 def _content(folder: Path) -> str:
     """Hash of what is loaded: weights, configuration, tokenizer; not of the record of how they came about."""
     files = read_manifest(folder, folder.name).files
-    return value_hash({name: file.sha256 for name, file in files.items() if name not in (LOG, SOURCE)})
+    return value_hash({name: file.sha256 for name, file in files.items() if name not in (TRAINING_LOG, MODEL_SOURCE)})
 
 
 def _base_content(house: House, base: str, source: ModelSource) -> str:
@@ -203,7 +203,7 @@ def _base_content(house: House, base: str, source: ModelSource) -> str:
 def _source_of_base(house: House, base: str) -> ModelSource:
     folder = house.lake.base(base)
     read_manifest(folder, f"{house.catalog.name}/models/base[{base}]")
-    source = ModelSource.model_validate_json((folder / SOURCE).read_text("utf-8"))
+    source = ModelSource.model_validate_json((folder / MODEL_SOURCE).read_text("utf-8"))
     trained_here = house.catalog.models[base].kind == "reference"
     return source.model_copy(update={"location": str(folder)}) if trained_here else source
 
@@ -235,7 +235,7 @@ def _made_by_worker(
 
 
 def _face(key: dg.AssetKey, description: str, metadata: Mapping[str, Any]) -> AssetFace:
-    return AssetFace(key, description, f"{key.path[-1]}-1", frozenset({"huggingface"}), metadata, GPU_POOL)
+    return AssetFace(key, description, asset_code_version(key.path[-1]), frozenset({"huggingface"}), metadata, GPU_POOL)
 
 
 def _dep(key: dg.AssetKey, slugs: Sequence[str], upstream_of: Any = lambda parts: parts.slug) -> dg.AssetDep:

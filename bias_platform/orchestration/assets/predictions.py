@@ -11,9 +11,9 @@ import dagster as dg
 
 from bias_platform.catalog.entries import StudyEntry
 from bias_platform.errors import ArtifactError, bullet_list
-from bias_platform.orchestration.assets.models import GPU_POOL, SYSTEM
+from bias_platform.orchestration.assets.models import GPU_POOL
 from bias_platform.orchestration.assets.prompts import Checked
-from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.compute import Compute, Job
@@ -25,9 +25,7 @@ from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.orchestration.worker_messages import follow_published
 from bias_platform.schemas import Predictions
 from bias_platform.storage import publish, read_manifest
-from bias_platform.storage.hashing import value_hash
-
-PART = "part.parquet"
+from bias_platform.storage.names import INDEX, PART, SYSTEM
 
 
 def prediction_assets(house: House, study: str) -> Checked:
@@ -41,7 +39,7 @@ def prediction_assets(house: House, study: str) -> Checked:
         key=key,
         group_name=group_name(key),
         description=f"*{entry.title}* Every question of the study, put to every system in every persona.",
-        code_version=f"predictions-1-{value_hash([entry.engine, entry.maximum_failed_share])[:12]}",
+        code_version=asset_code_version("predictions", [entry.engine, entry.maximum_failed_share]),
         kinds={"huggingface", "parquet"},
         metadata=column_schema_metadata(Predictions),
         partitions_def=grid,
@@ -73,7 +71,7 @@ def index_asset(house: House, study: str) -> Checked:
     face = AssetFace(
         key=house.keys.index(study),
         description=f"The data versions of all prediction partitions of study `{study}` in one table of contents.",
-        code_version="index-1",
+        code_version=asset_code_version("index"),
         kinds=frozenset({"json"}),
     )
     keys = house.partitions.study_keys(study)
@@ -86,7 +84,7 @@ def index_asset(house: House, study: str) -> Checked:
         manifest = reused(run, blueprint)
         if manifest is None:
             with publish(**blueprint.publication()) as staging:
-                (staging.folder / "index.json").write_text(json.dumps(versions, indent=1), "utf-8")
+                (staging.folder / INDEX).write_text(json.dumps(versions, indent=1), "utf-8")
                 staging.facts["partitions"] = len(versions)
             manifest = staging.published
         return Made(manifest, {})

@@ -8,8 +8,7 @@ import pandas as pd
 
 from bias_platform.catalog.entries import ReferenceRecipe
 from bias_platform.catalog.recipes import learner_data
-from bias_platform.orchestration.assets.corpora import ANNOTATIONS, ITEMS
-from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.house import House
@@ -22,8 +21,7 @@ from bias_platform.prompts.sampling import draw_items
 from bias_platform.schemas import Items, Personas, Questions, TrainingExamples, validate_table
 from bias_platform.storage import Manifest, publish, read_table, write_table
 from bias_platform.storage.hashing import value_hash
-
-PERSONAS, QUESTIONS, EXAMPLES = "personas.parquet", "questions.parquet", "examples.parquet"
+from bias_platform.storage.names import ANNOTATIONS, EXAMPLES, ITEMS, PERSONAS, QUESTIONS
 
 Checked = tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]
 
@@ -44,7 +42,7 @@ def persona_assets(house: House, slug: str) -> Checked:
         key=house.keys.personas(slug),
         description=f"Persona set `{slug}`: who the model is told to be, by dimension, with the generic-person "
         "control and the no-persona baseline.",
-        code_version=f"personas-1-{value_hash(house.catalog.persona_sets[slug])[:12]}",
+        code_version=asset_code_version("personas", house.catalog.persona_sets[slug]),
         kinds=frozenset({"pandas", "parquet"}),
         metadata=column_schema_metadata(Personas),
     )
@@ -65,7 +63,7 @@ def question_assets(house: House, study: str) -> Checked:
     face = AssetFace(
         key=house.keys.questions(study),
         description=f"What study `{study}` asks: items x personas x templates x option orders.",
-        code_version=f"questions-1-{value_hash(house.blueprints.question_parameters(study))[:12]}",
+        code_version=asset_code_version("questions", house.blueprints.question_parameters(study)),
         kinds=frozenset({"pandas", "parquet"}),
         metadata=column_schema_metadata(Questions, items=Items, personas=Personas),
     )
@@ -97,7 +95,7 @@ def example_assets(house: House) -> Checked:
         key=house.keys.examples,
         description="Chat examples that adapters (annotators' judgements, in persona) and reference bases (majority "
         "judgements, whatever the persona) learn from.",
-        code_version="examples-1",
+        code_version=asset_code_version("examples"),
         kinds=frozenset({"pandas", "parquet"}),
         metadata=column_schema_metadata(TrainingExamples),
     )

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from bias_platform.orchestration.assets.corpora import ANNOTATIONS
 from bias_platform.orchestration.assets.predictions import current_versions
 from bias_platform.orchestration.assets.prompts import Checked
+from bias_platform.orchestration.blueprints import asset_code_version
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.compute import Job
 from bias_platform.orchestration.house import House
@@ -12,9 +12,7 @@ from bias_platform.orchestration.partitioned import AssetFace, Made, Run, reused
 from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.orchestration.worker_messages import follow_one
 from bias_platform.storage import read_manifest
-from bias_platform.storage.hashing import value_hash
-
-PAGE = "report.html"
+from bias_platform.storage.names import ANNOTATIONS, REPORT_PAGE
 
 
 def report_assets(house: House, study: str) -> Checked:
@@ -24,7 +22,7 @@ def report_assets(house: House, study: str) -> Checked:
     face = AssetFace(
         key=house.keys.report(study),
         description=f"*{entry.title}* The mixed-effects regression report: one page and its tables.",
-        code_version=f"report-1-{value_hash([entry.analysis, house.catalog.tasks[entry.task]])[:12]}",
+        code_version=asset_code_version("report", [entry.analysis, house.catalog.tasks[entry.task]]),
         kinds=frozenset({"html", "parquet"}),
     )
     deps = [
@@ -55,7 +53,7 @@ def report_assets(house: House, study: str) -> Checked:
             }
             metadata = follow_one(run, Job("regression_report"), request)
             manifest = read_manifest(blueprint.folder, blueprint.name)
-        page = blueprint.folder / PAGE
+        page = blueprint.folder / REPORT_PAGE
         return Made(manifest, {}, {"report": dg.MetadataValue.path(str(page)), **metadata})
 
     check = schema_check(face.key, {}, lambda _: house.lake.report(study, "regression"))

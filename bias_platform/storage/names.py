@@ -1,0 +1,13 @@
+"""Names of the files inside published folders: whoever writes one and whoever reads it agree here."""
+
+ITEMS = "items.parquet"
+ANNOTATIONS = "annotations.parquet"
+PERSONAS = "personas.parquet"
+QUESTIONS = "questions.parquet"
+EXAMPLES = "examples.parquet"
+TRAINING_LOG = "training_log.parquet"
+MODEL_SOURCE = "source.json"
+SYSTEM = "system.json"
+PART = "part.parquet"
+INDEX = "index.json"
+REPORT_PAGE = "report.html"
