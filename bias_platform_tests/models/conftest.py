@@ -75,7 +75,7 @@ def examples() -> pd.DataFrame:
 def base(examples: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a trained tiny reference model. Not to be changed: copy it."""
     folder = tmp_path_factory.mktemp("models") / "base"
-    build_reference_model(tiny_recipe(), examples, folder, silent)
+    build_reference_model(tiny_recipe(steps=30), examples, folder, silent)
     return folder
 
 

@@ -59,7 +59,8 @@ def test_the_same_recipe_and_examples_give_the_same_bytes(tmp_path: Path) -> Non
         "from bias_platform_tests.models.conftest import *\n"
         "build_reference_model(tiny_recipe(steps=2), make_examples(60, seed=2), pathlib.Path(sys.argv[1]), silent)"
     )
-    environment = {**os.environ, "PYTHONHASHSEED": "77", "OMP_NUM_THREADS": "1"}
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONHASHSEED": "77", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "other")], check=True, env=environment)
     assert _hashes(tmp_path / "one") == _hashes(tmp_path / "other")
 

@@ -10,6 +10,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from bias_platform.orchestration import automation
 from bias_platform.orchestration.build import build_definitions
 from bias_platform.orchestration.execution import RANGE_END, RANGE_START
+from bias_platform.orchestration.keys import Keys
 from bias_platform.orchestration.recording import latest_record, record_version
 from bias_platform_tests.wiring.conftest import STUDY, Workplace
 
@@ -120,11 +121,11 @@ def test_the_watch_observes_changed_recipes_and_runs_nothing(
 ) -> None:
     house, runs = workplace.house(), instance.get_runs_count()
     definitions = build_definitions(workplace.catalog_file.parent, house.lake)
-    before = {slug: _recipe(workplace, instance, slug) for slug in ("tiny", "tiny+people", "tiny+people@nf4")}
+    before = {slug: _recipe(instance, slug) for slug in ("tiny", "tiny+people", "tiny+people@nf4")}
     assert _watch(workplace, instance, definitions) == "no recipe changed"
     workplace.edit("rank: 2", "rank: 3")
     assert _watch(workplace, instance, definitions) == "4 recipes changed"
-    after = {slug: _recipe(workplace, instance, slug) for slug in before}
+    after = {slug: _recipe(instance, slug) for slug in before}
     assert {slug for slug in before if before[slug] != after[slug]} == {"tiny+people", "tiny+people@nf4"}
     assert _watch(workplace, instance, definitions) == "no recipe changed"
     assert instance.get_runs_count() == runs
@@ -132,14 +133,14 @@ def test_the_watch_observes_changed_recipes_and_runs_nothing(
 
 def test_the_watch_says_that_the_catalog_is_broken(workplace: Workplace, instance: dg.DagsterInstance) -> None:
     definitions = build_definitions(workplace.catalog_file.parent, workplace.house().lake)
-    recipe = _recipe(workplace, instance, "tiny+people")
+    recipe = _recipe(instance, "tiny+people")
     workplace.edit("rank: 2", "rank: many")
     reason = _watch(workplace, instance, definitions)
     assert reason.startswith("the catalog cannot be read: ")
     assert "catalog.yaml" in reason
     assert "adapters.people.rank" in reason
-    assert _recipe(workplace, instance, "tiny+people") == recipe
+    assert _recipe(instance, "tiny+people") == recipe
 
 
-def _recipe(place: Workplace, instance: dg.DagsterInstance, slug: str) -> str | None:
-    return record_version(latest_record(instance, place.house().keys.recipes, slug))
+def _recipe(instance: dg.DagsterInstance, slug: str) -> str | None:
+    return record_version(latest_record(instance, Keys("small").recipes, slug))

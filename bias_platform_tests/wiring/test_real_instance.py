@@ -16,6 +16,7 @@ import dagster as dg
 import psutil
 import pytest
 
+from bias_platform.orchestration.house import House
 from bias_platform.orchestration.recording import latest_record
 from bias_platform_tests.wiring.conftest import STUDY, Workplace
 
@@ -83,27 +84,46 @@ def served(workplace: Workplace) -> Iterator[Served]:
             process.wait(30)
 
 
-def test_a_backfill_of_whole_systems_makes_one_run_a_system(served: Served) -> None:
-    place, house = served.place, served.place.house()
-    instance = place.instance()
+def test_backfills_of_any_selection_end_right(served: Served) -> None:
+    house, instance = served.place.house(), served.place.instance()
     key = house.keys.predictions(STUDY)
+    every = [f"{system}|{persona}" for system in SYSTEMS for persona in PERSONAS]
+    start = max(latest_record(instance, key, name).storage_id for name in every)
     shutil.rmtree(house.lake.predictions(STUDY))
-    before = instance.get_runs_count()
-    start = latest_record(instance, key, "tiny|man").storage_id
-    backfill = served.backfill(key, [f"{system}|{persona}" for system in SYSTEMS for persona in PERSONAS])
-    _until(lambda: served.status(backfill) in ("COMPLETED_SUCCESS", "COMPLETED_FAILED"), 240, "it did not end")
-    assert served.status(backfill) == "COMPLETED_SUCCESS"
-    assert instance.get_runs_count() - before == 3
+    # all at once: they overlap, wait for each other, and must end the same
+    whole_systems = served.backfill(key, every)
+    one_persona = served.backfill(key, [f"{system}|woman" for system in SYSTEMS])
+    with_a_gap = served.backfill(key, ["tiny|man", "tiny|anybody", "tiny+people@nf4|no-persona"])
+    for backfill in (whole_systems, one_persona, with_a_gap):
+        _until(lambda: served.status(backfill).startswith("COMPLETED"), 300, f"{backfill} did not end")  # noqa: B023
+        assert served.status(backfill) == "COMPLETED_SUCCESS"
+    assert _runs(instance, whole_systems) == len(SYSTEMS)
+    assert _runs(instance, one_persona) == 1
+    assert _runs(instance, with_a_gap) == 3
+    _assert_all_recorded(house, instance, every, start)
+
+
+def _assert_all_recorded(house: House, instance: dg.DagsterInstance, every: list[str], start: int) -> None:
+    """Each partition is there, with a version of its own, the lineage to its own system, and a green check."""
+    key = house.keys.predictions(STUDY)
     versions = set()
-    for system in SYSTEMS:
-        for persona in PERSONAS:
-            record = latest_record(instance, key, f"{system}|{persona}")
-            assert record.storage_id > start
-            versions.add(record.asset_materialization.tags["dagster/data_version"])
-            assert house.lake.prediction_partition(STUDY, system, persona).exists()
-    assert len(versions) == 12
-    checks = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(key, "schema"), limit=12)
-    assert {record.status.value for record in checks} == {"SUCCEEDED"}
+    for name in every:
+        system, persona = name.split("|")
+        record = latest_record(instance, key, name)
+        assert record.storage_id > start
+        assert (house.lake.prediction_partition(STUDY, system, persona) / "manifest.json").exists()
+        tags = record.asset_materialization.tags
+        versions.add(tags["dagster/data_version"])
+        pointer = tags[f"dagster/input_event_pointer/{house.keys.systems.to_user_string()}"]
+        assert pointer == str(latest_record(instance, house.keys.systems, system).storage_id)
+    assert len(versions) == len(every)
+    check = dg.AssetCheckKey(key, "schema")
+    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=len(every))
+    assert {each.status.value for each in history} == {"SUCCEEDED"}
+
+
+def _runs(instance: dg.DagsterInstance, backfill: str) -> int:
+    return instance.get_runs_count(dg.RunsFilter(tags={"dagster/backfill": backfill}))
 
 
 def test_termination_stops_the_worker(served: Served) -> None:

@@ -1,0 +1,181 @@
+"""The command line: what it prints, how it ends, and that a mistake is a sentence, not a traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from bias_platform import command
+from bias_platform.storage import read_manifest
+from bias_platform_tests.wiring.conftest import REPOSITORY, STUDY, Workplace
+
+
+def _run(place: Workplace, *words: str, **environment: str) -> Result:
+    return CliRunner().invoke(command.app, list(words), env={**place.environment, **environment})
+
+
+def _sentence(result: Result) -> str:
+    """What a command that ended with a mistake said."""
+    assert result.exit_code == 2, (result.stdout, result.exception)
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result.stderr.strip()
+
+
+def test_check_counts_what_is_declared(finished_workplace: Workplace) -> None:
+    result = _run(finished_workplace, "catalog", "check")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("catalog 'small' is right: 1 corpora, 1 persona sets")
+    assert result.stderr == ""
+
+
+def test_describe_tells_systems_and_prices(finished_workplace: Workplace) -> None:
+    result = _run(finished_workplace, "catalog", "describe")
+    assert result.exit_code == 0
+    assert "tiny+people@nf4         asked by offence" in result.stdout
+    assert "questions in all        252" in result.stdout
+
+
+def test_fields_needs_no_catalog(finished_workplace: Workplace) -> None:
+    result = _run(finished_workplace, "catalog", "fields", BIAS_PLATFORM_CATALOG="/not/there")
+    assert result.exit_code == 0
+    assert "`maximum_failed_share`" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["demo", "paper", "examples/own-corpus", "examples/real-posts"])
+def test_every_catalog_of_the_repository_is_right(
+    finished_workplace: Workplace, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert _run(finished_workplace, "catalog", "check", "--catalog", name).exit_code == 0
+    assert _run(finished_workplace, "catalog", "describe", "--catalog", name).exit_code == 0
+
+
+def test_a_finished_study_is_told_step_by_step_and_reported(workplace: Workplace) -> None:
+    folder = workplace.house().lake.report(STUDY, "regression")
+    headline = read_manifest(folder, "report").facts["headline"]
+    result = _run(workplace, "materialize")
+    assert result.exit_code == 0, result.output
+    steps = [line for line in result.stdout.splitlines() if line.startswith("[")]
+    assert [line.split("]")[0] for line in steps] == [f"[{n}/13" for n in range(1, 14)]
+    assert all(line.endswith(": current") for line in steps)
+    assert headline in result.stdout
+    assert result.stdout.rstrip().endswith(f"Report:   {folder / 'report.html'}")
+
+
+def test_force_makes_again_and_asks_nothing_twice(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only as far as the first step here; what a forced run does is the wiring's matter."""
+    seen = {}
+
+    def note(definitions: object, house: object, steps: list[object], *_: object, force: bool) -> int:
+        seen.update(steps=len(steps), force=force)
+        return 0
+
+    monkeypatch.setattr("bias_platform.orchestration.execution.execute_plan", note)
+    assert _run(workplace, "materialize", STUDY, "--force").exit_code == 0
+    assert seen == {"steps": 13, "force": True}
+    assert _run(workplace, "materialize", STUDY).exit_code == 0
+    assert seen == {"steps": 13, "force": False}
+
+
+def test_report_opens_the_page_only_when_asked(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(command.webbrowser, "open", opened.append)
+    page = workplace.house().lake.report(STUDY, "regression") / "report.html"
+    result = _run(workplace, "report", STUDY)
+    assert result.exit_code == 0
+    assert result.stdout.rstrip().endswith(f"Report:   {page}")
+    assert opened == []
+    assert _run(workplace, "report", "--open").exit_code == 0
+    assert opened == [page.as_uri()]
+
+
+def test_a_report_that_was_changed_by_hand_is_not_shown(workplace: Workplace) -> None:
+    page = workplace.house().lake.report(STUDY, "regression") / "report.html"
+    page.write_text(page.read_text("utf-8") + "<!-- -->", "utf-8")
+    sentence = _sentence(_run(workplace, "report"))
+    assert "report.html has" in sentence
+    assert "Materialize it again" in sentence
+
+
+@pytest.mark.parametrize("words", [("materialize", "offense"), ("report", "offense")])
+def test_a_wrong_study_is_answered_with_the_right_ones(finished_workplace: Workplace, words: tuple[str, ...]) -> None:
+    sentence = _sentence(_run(finished_workplace, *words))
+    assert sentence == "no study 'offense' in catalog 'small'; allowed: offence"
+
+
+def test_a_catalog_of_several_studies_asks_which(finished_workplace: Workplace) -> None:
+    folder = str(REPOSITORY / "examples" / "real-posts")
+    sentence = _sentence(_run(finished_workplace, "report", "-c", folder))
+    assert sentence == "no study named in catalog 'real-posts'; allowed: sbic-gender, davidson-gender"
+
+
+def test_a_study_never_run_has_no_report(finished_workplace: Workplace, tmp_path: Path) -> None:
+    sentence = _sentence(_run(finished_workplace, "report", BIAS_PLATFORM_LAKE=str(tmp_path)))
+    assert "reports/offence_regression' is not there" in sentence
+    assert "materialize it first" in sentence
+
+
+def test_a_missing_catalog_names_the_shipped_ones(finished_workplace: Workplace) -> None:
+    sentence = _sentence(_run(finished_workplace, "catalog", "check", "-c", "/not/there"))
+    assert sentence == "there is no catalog '/not/there': neither a shipped one (demo, paper) nor a folder"
+
+
+def test_a_broken_catalog_is_one_message_with_all_mistakes(workplace: Workplace) -> None:
+    """As a user meets it: the installed command, in a process of its own."""
+    workplace.edit("rank: 2", "rank: many")
+    workplace.edit("corpus: posts\n    items", "corpus: tweets\n    items")
+    for words in (["catalog", "check"], ["materialize"], ["forget", "--item-id", "0123456789abcdef"]):
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "bias-platform"), *words],
+            env=workplace.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+        lines = done.stderr.strip().splitlines()
+        assert lines[0] == f"the catalog in {workplace.catalog_file.parent} has 2 mistakes:"
+        assert len(lines) == 3
+        assert "adapters.people.rank: must be a whole number, not 'many'" in lines[1]
+        assert "studies.offence.corpus" in lines[2]
+
+
+def test_records_without_a_folder_are_asked_for(finished_workplace: Workplace, tmp_path: Path) -> None:
+    for word in ("materialize", "prepare"):
+        sentence = _sentence(_run(finished_workplace, word, DAGSTER_HOME=str(tmp_path / "no")))
+        assert sentence.startswith(f"there is no folder {tmp_path / 'no'} for Dagster's records; set DAGSTER_HOME")
+
+
+def test_a_lake_that_cannot_be_written_fails_with_its_reason(workplace: Workplace, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = _run(workplace, "materialize", BIAS_PLATFORM_LAKE=str(tmp_path / "file"))
+    assert "small/corpora/posts failed" in _sentence(result)
+    assert "Not a directory" in _sentence(result)
+
+
+def test_forget_wants_to_know_what(workplace: Workplace, tmp_path: Path) -> None:
+    assert _sentence(_run(workplace, "forget")) == "nothing to forget: give --item-id or --text-file"
+    missing = _sentence(_run(workplace, "forget", "--text-file", str(tmp_path / "no.txt")))
+    assert "no.txt cannot be read as UTF-8 text" in missing
+    (tmp_path / "latin.txt").write_bytes("Mädchen".encode("latin-1"))
+    assert "cannot be read as UTF-8 text" in _sentence(
+        _run(workplace, "forget", "--text-file", str(tmp_path / "latin.txt"))
+    )
+    (tmp_path / "other.txt").write_text("Nobody has ever written this.")
+    assert "no published corpus" in _sentence(_run(workplace, "forget", "--text-file", str(tmp_path / "other.txt")))
+    assert (workplace.house().lake.report(STUDY, "regression") / "report.html").exists()
+    assert not (workplace.house().lake.home / "withdrawn.json").exists()
+
+
+def test_prepare_sets_the_pool_and_says_nothing_when_nothing_was_lost(workplace: Workplace) -> None:
+    result = _run(workplace, "prepare")
+    assert (result.exit_code, result.output) == (0, "")
+    instance = workplace.instance()
+    assert instance.event_log_storage.get_concurrency_info("gpu").slot_count == 1
+    instance.dispose()
