@@ -29,6 +29,9 @@ def work(session: Session) -> None:
             staging.facts["final_loss"] = float(log["loss"].tail(10).mean())
             metadata["loss_curve_png"] = as_base64(loss_curve_png(log, slug))
         source = resolve_base(slug, entry, publication.target)
+        if entry.recipe is not None:
+            # the artefact itself: an absolute path would change its version whenever the lake is moved
+            source = source.model_copy(update={"location": "."})
         (staging.folder / MODEL_SOURCE).write_text(source.model_dump_json(indent=1), "utf-8")
     session.published(slug, staging.published, **metadata)
 
