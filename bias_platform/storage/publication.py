@@ -43,10 +43,10 @@ def publish(
     Raises:
         ArtifactError: the disk refused (full, read-only): nothing is published.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep_leftovers(target)
     staging = Staging(target.parent / f".{target.name}.staging-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_leftovers(target)
         staging.folder.mkdir()
         yield staging
         staging.manifest = make_manifest(

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,10 +43,11 @@ def _with_own_corpus(place: Workplace, path: str) -> Workplace:
     return place
 
 
-def _run_own(place: Workplace, instance: dg.DagsterInstance) -> list[str]:
+def _run_own(place: Workplace, instance: dg.DagsterInstance, *, report: bool = True) -> list[str]:
     lines: list[str] = []
     house = place.house()
-    execute_plan(place.definitions(), house, study_plan(house, "own"), instance, lines.append)
+    steps = study_plan(house, "own")
+    execute_plan(place.definitions(), house, steps if report else steps[:-2], instance, lines.append)
     return lines
 
 
@@ -86,7 +88,7 @@ def bare_instance(bare: Workplace) -> Iterator[dg.DagsterInstance]:
         ("", ["own.csv is empty"]),
         ("post,verdict\n", ["own.csv has a header but no row"]),
         ('post,verdict\n"  ",fine\n', ["corpus 'own' holds no post: 1 rows were read"]),
-        ("post,verdict\na,fine,more\n", ["row 1", "have not the 2 cells of the header"]),
+        ("post,verdict\na,fine,more\n", ["1 row (1)", "have not the 2 cells of the header"]),
         ('post,verdict\n"a,fine\n', ["own.csv", "no valid CSV", "quotes"]),
     ],
     ids=["column", "columns", "labels", "empty", "header-only", "blank", "cells", "quotes"],
@@ -172,6 +174,8 @@ def test_nasty_posts_run_through_to_an_escaped_page(workplace: Workplace, instan
     assert _published(workplace) - before == {"corpora/own", "prompts/own_questions"}
 
     workplace.edit("maximum_failed_share: 0.0", "maximum_failed_share: 0.2")
+    _run_own(workplace, instance, report=False)
+    _let_personas_disagree(workplace)
     _run_own(workplace, instance)
     lake = workplace.house().lake
     items = read_table(lake.questions("own") / "items.parquet", "own")
@@ -185,8 +189,25 @@ def test_nasty_posts_run_through_to_an_escaped_page(workplace: Workplace, instan
     assert "<title>Own &lt;posts&gt; &amp; others</title>" in page
     assert "<script" not in page.lower()
     assert "<img src=x" not in page
-    assert "<|im_end|>" not in page
     assert "\x00" not in page
+    # what is quoted of them is quoted whole, as text
+    assert "&lt;script&gt;alert(" in page
+    assert "&amp;lt;img src=x onerror=alert(1)&amp;gt;" in page
+    assert "&lt;|im_end|&gt;" in page
+    assert "مرحبا بالجميع" in page
+
+
+def _let_personas_disagree(place: Workplace) -> None:
+    """A report quotes the posts that personas judge differently: here, by the ledger, all of them."""
+    lake = place.house().lake
+    with sqlite3.connect(lake.ledger("tiny", "offence")) as ledger:
+        for persona, answer in (("man", "Yes"), ("woman", "No")):
+            folder = lake.prediction_partition("own", "tiny", persona)
+            cells = read_table(folder / "part.parquet", "own").query("outcome == 'answered'")["cell_id"]
+            ids = [(answer, bytes.fromhex(cell)) for cell in cells]
+            changed = ledger.executemany("UPDATE cells SET answer = ? WHERE cell_id = ?", ids).rowcount
+            assert changed == len(ids) > 0
+            shutil.rmtree(folder)
 
 
 def test_a_truncated_adapter_is_named_before_anything_is_asked(

@@ -28,6 +28,7 @@ def report_assets(house: House, study: str) -> Checked:
     deps = [
         dg.AssetDep(house.keys.index(study)),
         dg.AssetDep(house.keys.predictions(study), partition_mapping=dg.SpecificPartitionsPartitionMapping(partitions)),
+        dg.AssetDep(house.keys.questions(study)),
         dg.AssetDep(house.keys.corpus(entry.corpus)),
     ]
 
