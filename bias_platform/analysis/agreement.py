@@ -5,6 +5,7 @@ import pandas as pd
 
 from bias_platform.analysis.answers import Answers
 from bias_platform.analysis.item_cube import FloatArray, ItemCube
+from bias_platform.analysis.rates import clustered_rate_interval
 from bias_platform.catalog.entries import AnalysisSettings
 
 DRAWS = 500
@@ -16,8 +17,8 @@ def human_agreement(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Percent agreement and Cohen's kappa by system and by system x persona, and what a reader must know.
 
-    Items without a majority (ties) are left out. Intervals are percentiles over 500 bootstrap samples of items: rows
-    of an item stay together.
+    Items without a majority (ties) are left out. The interval of the agreement is a Wilson interval clustered by item,
+    which keeps a width where all agree; that of kappa has percentiles over 500 bootstrap samples of items.
     """
     if humans is None or humans.empty:
         return pd.DataFrame(), []
@@ -63,27 +64,45 @@ def _measured(columns: FloatArray, settings: AnalysisSettings) -> pd.DataFrame:
     agreement, kappa = _agreement(total)
     tail = (1 - settings.confidence) / 2
     with np.errstate(all="ignore"):
-        bounds = [np.nanquantile(one, [tail, 1 - tail], axis=0) for one in _agreement(drawn)]
+        lower, upper = clustered_rate_interval(columns[1], columns[0], settings.confidence)[1:]
+        kappa_bounds = np.nanquantile(_agreement(drawn)[1], [tail, 1 - tail], axis=0)
+        kappa_bounds = _widened(kappa_bounds, kappa, total, np.stack([lower, upper]))
         shares = {"human_yes": total[3] / total[0], "system_yes": total[2] / total[0]}
     return pd.DataFrame(
         {
             "items": (columns[0] > 0).sum(axis=0),
             "answers": total[0],
             "agreement": agreement,
-            "agreement_lower": bounds[0][0],
-            "agreement_upper": bounds[0][1],
+            "agreement_lower": lower,
+            "agreement_upper": upper,
             "kappa": kappa,
-            "kappa_lower": bounds[1][0],
-            "kappa_upper": bounds[1][1],
+            "kappa_lower": kappa_bounds[0],
+            "kappa_upper": kappa_bounds[1],
             **shares,
         }
     )
 
 
+def _widened(bounds: FloatArray, kappa: FloatArray, total: FloatArray, limits: FloatArray) -> FloatArray:
+    """Where resampling never moves kappa, its bounds follow those of the agreement, chance being as it is."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        agreement, chance = total[1] / total[0], _chance(total)
+        moved = kappa + (limits - agreement) / (1 - chance)
+    flat = bounds[1] - bounds[0] < 1e-9
+    widened: FloatArray = np.where(flat, np.clip(moved, -1, 1), bounds)
+    return widened
+
+
+def _chance(sums: FloatArray) -> FloatArray:
+    """Agreement that these two Yes-rates alone would give."""
+    system, human = sums[2] / sums[0], sums[3] / sums[0]
+    chance: FloatArray = system * human + (1 - system) * (1 - human)
+    return chance
+
+
 def _agreement(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Percent agreement and kappa; kappa is NaN where one side always says the same as the other must."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        observed, system, human = sums[1] / sums[0], sums[2] / sums[0], sums[3] / sums[0]
-        chance = system * human + (1 - system) * (1 - human)
+        observed, chance = sums[1] / sums[0], _chance(sums)
         kappa = np.where(chance < 1, (observed - chance) / (1 - chance), np.nan)
     return observed, kappa

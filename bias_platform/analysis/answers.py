@@ -88,6 +88,7 @@ def _refuse_misfits(inputs: StudyInputs) -> None:
     answers = set(predictions["answer"].dropna().unique()) - set(inputs.task.option_values)
     problems += [f"an answer that the task does not allow ({len(answers)} distinct)"] if answers else []
     problems += _measured_differently(predictions)
+    problems += _asked_differently(predictions)
     if problems:
         raise TableError(f"the predictions of '{inputs.study.title}' cannot be analysed:\n{bullet_list(problems)}")
 
@@ -100,6 +101,23 @@ def _measured_differently(predictions: pd.DataFrame) -> list[str]:
         return []
     few = ", ".join(f"{system} ({share:.0%} scored)" for system, share in scored.items())
     return [f"answers were obtained in different ways and must not be pooled: {few}; analyse them apart"]
+
+
+def _asked_differently(predictions: pd.DataFrame) -> list[str]:
+    """Systems must have been asked the same questions: a difference between them must not be one of questions.
+
+    A question without an answer is a row too; a row that is missing would be seen by nobody.
+    """
+    columns = [name for name in _QUESTION if name != "system"]
+    codes = pd.factorize(pd.MultiIndex.from_frame(predictions[columns].fillna("")))[0]
+    asked = pd.DataFrame({"system": predictions["system"].to_numpy(object), "question": codes}).drop_duplicates()
+    questions, counts = asked["question"].nunique(), asked.groupby("system").size()
+    return [
+        f"system '{system}' was asked {count} of the {questions} questions (item, persona, wording, order of options) "
+        "that the study's systems were asked: materialize its missing predictions, or take it out of the study"
+        for system, count in counts.items()
+        if count < questions
+    ]
 
 
 def _make_categorical(frame: pd.DataFrame, systems: list[str], personas: list[str]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from bias_platform.analysis.comparisons import adjust, compared
+from bias_platform.analysis.comparisons import claims
 from bias_platform.analysis.contrasts import Material, persona_grid, versus_control
 from bias_platform.analysis.scoped_means import ScopedMeans
 from bias_platform.catalog.entries import ChangeContrast
@@ -14,6 +14,8 @@ def system_changes(material: Material) -> pd.DataFrame:
     """How each persona's contrast to the control moves between two systems; one family a scope."""
     settings, answers = material.settings, material.answers
     labels = pd.concat([_change_labels(material, change) for change in settings.changes], ignore_index=True)
+    if labels.empty:
+        return pd.DataFrame()
     names = labels[["from_system", "to_system", "persona_id"]].itertuples(index=False, name=None)
     c = answers.control
     cells = [[(1.0, p, to), (-1.0, c, to), (-1.0, p, fr), (1.0, c, fr)] for fr, to, p in names]
@@ -22,8 +24,7 @@ def system_changes(material: Material) -> pd.DataFrame:
         means = material.model.means.get(scope)
         model = _changed(means, c, settings.changes) if means is not None else None
         keys = ["from_system", "to_system", "persona_id"]
-        table = compared(labels, keys, model, material.gaps(scope, cells), settings.confidence)
-        parts.append(adjust(table, settings.multiplicity, settings.confidence).assign(scope=scope))
+        parts.append(claims(labels, keys, model, material.gaps(scope, cells), settings).assign(scope=scope))
     return pd.concat(parts, ignore_index=True).assign(reading=material.model.reading)
 
 

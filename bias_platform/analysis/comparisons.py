@@ -1,4 +1,9 @@
-"""One comparison, two ways: from the model where it can be made, paired by item where it cannot."""
+"""Comparisons on two scales: probabilities paired by item, always; log-odds from the model, where it may claim them.
+
+The difference of probabilities does not come from the model: integrated over normal item effects it is biased where
+item effects are not normal (items that nearly all personas answer alike), while the mean over items of paired
+differences needs no such assumption.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,13 +16,16 @@ from scipy.stats import t as student
 
 from bias_platform.analysis.item_pairs import paired_differences
 from bias_platform.analysis.scoped_means import ScopedMeans
-from bias_platform.schemas.results import ITEM_PAIRED, MIXED_MODEL
+from bias_platform.catalog.entries import AnalysisSettings
+from bias_platform.schemas.results import ITEM_PAIRED, WITH_LOG_ODDS
 from bias_platform.statistics import adjust_p_values
-from bias_platform.statistics.estimates import LINK, PROBABILITY
+from bias_platform.statistics.estimates import LINK
 
 FloatArray = NDArray[np.float64]
 POWER = 0.8
 """Share of repetitions in which a `detectable` difference is found."""
+RULE_OF_THREE = 3.0
+"""What was seen in none of n items may be in 3 of n others."""
 
 
 class PairedGaps(NamedTuple):
@@ -26,11 +34,17 @@ class PairedGaps(NamedTuple):
     gaps: FloatArray
     """(items, k)."""
     wording_variance: FloatArray
-    """(k,), on the probability scale; 0 for claims about these wordings."""
+    """(k,), on the probability scale; 0 for claims about these wordings, NaN where nothing is known of others."""
     wording_df: FloatArray
     """(k,)."""
     bound: float
     """Largest possible gap."""
+
+    @property
+    def items(self) -> FloatArray:
+        """(k,): items that have a gap."""
+        count: FloatArray = np.isfinite(self.gaps).sum(axis=0).astype(float)
+        return count
 
 
 def compared(
@@ -38,22 +52,40 @@ def compared(
 ) -> pd.DataFrame:
     """Labels with difference, standard_error, lower, upper, df, p_value, log_odds ..., method.
 
+    Comparisons whose wording variance is unknown are left out; the others keep their place in the index.
+
     Args:
         labels: one row a comparison.
         keys: columns of `labels` that name a comparison; the model's contrasts are labelled by the same ones.
-        model: contrasts of the model; None where there is no model.
+        model: contrasts of the model, for the log-odds; None where there is no model.
         paired: the comparisons by item, in the order of `labels`.
         confidence: level of the intervals.
     """
     table = _paired_frame(paired, confidence)
     table["method"] = ITEM_PAIRED
-    for column in ("log_odds", "log_odds_lower", "log_odds_upper"):
+    for column in _LOG_ODDS:
         table[column] = np.nan
     if model is not None:
-        _overlay(table, labels, list(keys), model, confidence)
+        _add_log_odds(table, labels, list(keys), model, confidence)
     for column in ("lower", "upper"):
         table[column] = table[column].clip(-paired.bound, paired.bound)
-    return pd.concat([labels.reset_index(drop=True), table], axis=1)
+    whole = pd.concat([labels.reset_index(drop=True), table], axis=1)
+    return whole[np.isfinite(paired.wording_variance)]
+
+
+def claims(
+    labels: pd.DataFrame,
+    keys: Sequence[str],
+    model: ScopedMeans | None,
+    paired: PairedGaps,
+    settings: AnalysisSettings,
+) -> pd.DataFrame:
+    """`compared` as one family: adjusted, with simultaneous intervals and tests of equivalence."""
+    table = compared(labels, keys, model, paired, settings.confidence)
+    table = adjust(table, settings.multiplicity, settings.confidence)
+    table = add_simultaneous(table, settings.confidence, paired.bound)
+    margin = settings.equivalence_margin
+    return add_equivalence(table, margin, settings.multiplicity, settings.confidence, paired.items)
 
 
 def _paired_frame(paired: PairedGaps, confidence: float) -> pd.DataFrame:
@@ -76,32 +108,40 @@ def _paired_frame(paired: PairedGaps, confidence: float) -> pd.DataFrame:
     )
 
 
-def _overlay(table: pd.DataFrame, labels: pd.DataFrame, keys: list[str], model: ScopedMeans, confidence: float) -> None:
-    """Replaces the item-paired numbers of every comparison that the model can make."""
+_LOG_ODDS = {
+    "log_odds": "estimate",
+    "log_odds_lower": "lower",
+    "log_odds_upper": "upper",
+    "log_odds_standard_error": "standard_error",
+    "log_odds_p": "p_value",
+}
+
+
+def _add_log_odds(
+    table: pd.DataFrame, labels: pd.DataFrame, keys: list[str], model: ScopedMeans, confidence: float
+) -> None:
+    """Fills the log-odds of every comparison that the model can make."""
     position = {key: k for k, key in enumerate(model.means.labels[keys].itertuples(index=False, name=None))}
     at = np.array([position.get(key, -1) for key in labels[keys].itertuples(index=False, name=None)], dtype=int)
-    probability, link = model.frame(PROBABILITY, confidence), model.frame(LINK, confidence)
+    link = model.frame(LINK, confidence)
     usable = at >= 0
-    usable[usable] &= np.isfinite(probability["standard_error"].to_numpy()[at[usable]])
+    usable[usable] &= np.isfinite(link["standard_error"].to_numpy()[at[usable]])
     rows, source = np.flatnonzero(usable), at[usable]
-    for column, name in (
-        ("difference", "estimate"),
-        ("standard_error", "standard_error"),
-        ("lower", "lower"),
-        ("upper", "upper"),
-        ("df", "df"),
-        ("p_value", "p_value"),
-    ):
-        table.loc[rows, column] = probability[name].to_numpy()[source]
-    for column, name in (("log_odds", "estimate"), ("log_odds_lower", "lower"), ("log_odds_upper", "upper")):
+    for column, name in _LOG_ODDS.items():
         table.loc[rows, column] = link[name].to_numpy()[source]
-    table.loc[rows, "method"] = MIXED_MODEL
+    table.loc[rows, "method"] = WITH_LOG_ODDS
 
 
 def adjust(table: pd.DataFrame, method: str, confidence: float) -> pd.DataFrame:
-    """Adds p_adjusted and significant, the whole table being one family."""
+    """Adds p_adjusted and significant, and log_odds_p_adjusted where there are log-odds; the whole table is a family.
+
+    The two scales are two families: claims rest on probabilities, log-odds stand beside them.
+    """
     adjusted = adjust_p_values(table["p_value"].to_numpy(float), method)
-    return table.assign(p_adjusted=adjusted, significant=np.nan_to_num(adjusted, nan=1.0) < 1.0 - confidence)
+    table = table.assign(p_adjusted=adjusted, significant=np.nan_to_num(adjusted, nan=1.0) < 1.0 - confidence)
+    if "log_odds_p" not in table.columns:
+        return table
+    return table.assign(log_odds_p_adjusted=adjust_p_values(table["log_odds_p"].to_numpy(float), method))
 
 
 def add_simultaneous(table: pd.DataFrame, confidence: float, bound: float) -> pd.DataFrame:
@@ -116,11 +156,25 @@ def add_simultaneous(table: pd.DataFrame, confidence: float, bound: float) -> pd
     )
 
 
-def add_equivalence(table: pd.DataFrame, margin: float, method: str, confidence: float) -> pd.DataFrame:
-    """Adds the adjusted p of two one-sided tests against +-margin, and whether the difference is shown to be within."""
+def add_equivalence(
+    table: pd.DataFrame, margin: float, method: str, confidence: float, items: FloatArray
+) -> pd.DataFrame:
+    """Adds the adjusted p of two one-sided tests against +-margin, and whether the difference is shown to be within.
+
+    Not tested with fewer than 3 / margin items: an all-or-none effect as common as the margin could then be in none
+    of them (the rule of three), whatever the variance seen.
+
+    Args:
+        table: comparisons with difference, standard_error and df; its index points into `items`.
+        margin: on the probability scale.
+        method: of the adjustment over the table.
+        confidence: 1 - level of the tests.
+        items: items of every comparison.
+    """
     error, df = table["standard_error"].to_numpy(float), table["df"].to_numpy(float)
     gap = table["difference"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.maximum(student.sf((gap + margin) / error, df), student.cdf((gap - margin) / error, df))
+    p = np.where(items[table.index.to_numpy(int)] * margin >= RULE_OF_THREE, p, np.nan)
     adjusted = adjust_p_values(p, method)
     return table.assign(equivalence_p=adjusted, equivalent=np.nan_to_num(adjusted, nan=1.0) < 1.0 - confidence)

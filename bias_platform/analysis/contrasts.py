@@ -9,10 +9,7 @@ from bias_platform.analysis.answers import Answers
 from bias_platform.analysis.comparisons import (
     FloatArray,
     PairedGaps,
-    add_equivalence,
-    add_simultaneous,
-    adjust,
-    compared,
+    claims,
 )
 from bias_platform.analysis.item_cube import ItemCube, label_of
 from bias_platform.analysis.item_pairs import paired_differences
@@ -36,8 +33,8 @@ class Material:
 
     @property
     def scopes(self) -> list[str]:
-        """`beyond wording` needs at least two wordings."""
-        several = self.answers.with_persona["template_id"].nunique() > 1
+        """`beyond wording` needs a system with at least two judged wordings."""
+        several = bool(np.isfinite(self.wording.variance).any())
         return [THESE_WORDINGS, BEYOND_WORDING] if several else [THESE_WORDINGS]
 
     def cell(self, persona: str, system: str) -> FloatArray:
@@ -47,18 +44,32 @@ class Material:
     def gaps(self, scope: str, cells: list[list[tuple[float, str, str]]]) -> PairedGaps:
         """Item-paired combinations, each a list of (weight, persona, system)."""
         columns = [sum(w * self.cell(p, s) for w, p, s in combination) for combination in cells]
-        beyond = 1.0 if scope == BEYOND_WORDING else 0.0
         positions = [[self.cube.system(s) for _, _, s in combination] for combination in cells]
-        variance = np.array([beyond * self.wording.variance[at].sum() for at in positions])
+        variance = np.zeros(len(cells))
+        if scope == BEYOND_WORDING:
+            variance = np.array([self._wording_variance(combination) for combination in cells])
         df = np.array([self.wording.df[at].min() for at in positions])
         bound = max(sum(abs(w) for w, _, _ in combination) for combination in cells) / 2
         return PairedGaps(np.column_stack(columns), variance, df, bound)
+
+    def _wording_variance(self, combination: list[tuple[float, str, str]]) -> float:
+        """What other wordings add: personas have wordings of their own, the systems share them."""
+        weights: dict[str, FloatArray] = {}
+        for sign, persona, system in combination:
+            weights.setdefault(persona, np.zeros(len(self.cube.systems)))[self.cube.system(system)] += sign
+        total = 0.0
+        for weight in weights.values():
+            used = np.flatnonzero(weight)
+            total += float(weight[used] @ self.wording.covariance[np.ix_(used, used)] @ weight[used])
+        return total if np.isnan(total) else max(0.0, total)
 
 
 def control_contrasts(material: Material) -> pd.DataFrame:
     """Each named persona minus the control, within system; one family a scope."""
     answers, settings = material.answers, material.settings
     labels = persona_grid(answers, material.cube)
+    if labels.empty:
+        return pd.DataFrame()
     names = labels[["system", "persona_id"]].itertuples(index=False, name=None)
     cells = [[(1.0, p, s), (-1.0, answers.control, s)] for s, p in names]
     extra = _bounds(material.cube, labels, answers.control).join(_paired_check(material, cells))
@@ -66,10 +77,7 @@ def control_contrasts(material: Material) -> pd.DataFrame:
     for scope in material.scopes:
         means = material.model.means.get(scope)
         model = versus_control(means, answers.control) if means is not None else None
-        table = compared(labels, ["system", "persona_id"], model, material.gaps(scope, cells), settings.confidence)
-        table = adjust(table, settings.multiplicity, settings.confidence)
-        table = add_simultaneous(table, settings.confidence, 1.0)
-        table = add_equivalence(table, settings.equivalence_margin, settings.multiplicity, settings.confidence)
+        table = claims(labels, ["system", "persona_id"], model, material.gaps(scope, cells), settings)
         parts.append(table.join(extra).assign(scope=scope))
     return pd.concat(parts, ignore_index=True).assign(reading=material.model.reading)
 
@@ -83,7 +91,7 @@ def persona_grid(answers: Answers, cube: ItemCube) -> pd.DataFrame:
         for p in answers.named
         if asked[cube.persona(p), cube.system(s)] > 0
     ]
-    labels = pd.DataFrame(rows)
+    labels = pd.DataFrame(rows, columns=["system", "persona_id"])
     return labels.join(label_of(answers.personas, labels["persona_id"]))
 
 

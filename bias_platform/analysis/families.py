@@ -7,6 +7,7 @@ from bias_platform.catalog.entries import AnalysisSettings
 _FAMILIES = (
     ("control_contrasts", "each persona against the generic control, all systems"),
     ("persona_pairs", "pairs of personas within a dimension, all systems"),
+    ("dimension_spreads", "personas of a dimension being alike, all systems"),
     ("system_changes", "changes of those contrasts between systems"),
     ("baseline_differences", "each persona against no persona, all systems"),
 )

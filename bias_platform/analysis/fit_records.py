@@ -5,8 +5,10 @@ import numpy as np
 from bias_platform.statistics import MixedModelFit
 
 
-def fit_row(model: str, fit: MixedModelFit, items: int, excluded: int, asked: str = "full") -> dict[str, object]:
-    """A row of `ModelFits`; `asked` are the standard errors that were asked for."""
+def fit_row(
+    model: str, fit: MixedModelFit, items: int, excluded: int, asked: str = "full", refused: str = ""
+) -> dict[str, object]:
+    """A row of `ModelFits`; `asked` are the standard errors that were asked for, `refused` why it is not used."""
     return {
         "model": model,
         "formula": fit.formula,
@@ -19,7 +21,7 @@ def fit_row(model: str, fit: MixedModelFit, items: int, excluded: int, asked: st
         "evaluations": fit.diagnostics.evaluations,
         "standard_errors": fit.standard_errors,
         "excluded_cells": excluded,
-        "notes": " ".join(_notes(fit, excluded, asked)),
+        "notes": " ".join([*([f"Not used: {refused}."] if refused else []), *_notes(fit, excluded, asked)]),
     }
 
 

@@ -50,12 +50,15 @@ def fit_groups(answers: Answers, attribute: str | None, confidence: float) -> Gr
     if why is not None:
         row = impossible_fit_row(MODEL, why, 0)
         return GroupModel(pd.DataFrame(), pd.DataFrame(), [row], [], [*messages, f"Model B was not fitted: {why}"])
-    messages += [] if fit.converged else ["Model B did not converge: do not read its tests."]
-    tests = _tests(fit, len(group) - group.nunique())
     fits = [fit_row(MODEL, fit, data["item"].nunique(), 0)]
-    return GroupModel(
-        tests, _probabilities(fit, data, group, confidence), fits, component_rows(MODEL, fit, {}), messages
-    )
+    components = component_rows(MODEL, fit, {})
+    if not fit.converged or _separated(fit, data):
+        why = "it did not converge" if not fit.converged else "a group in a system has answers of one kind only"
+        messages += [f"The tests of model B are withheld: {why}."]
+        return GroupModel(pd.DataFrame(), pd.DataFrame(), fits, components, messages)
+    present = group[group.index.isin(data["persona"].cat.categories)]
+    tests = _tests(fit, len(present) - present.nunique())
+    return GroupModel(tests, _probabilities(fit, data, present, confidence), fits, components, messages)
 
 
 def _groups(answers: Answers, attribute: str) -> pd.Series:
@@ -78,6 +81,12 @@ def _formula(data: pd.DataFrame) -> str:
     fixed += ["C(template, contr.sum)"] if data["template"].nunique() > 1 else []
     random = ["item", "item:system", "persona", "persona:system"] if several else ["item", "persona"]
     return f"yes ~ {' + '.join([*fixed, *(f'(1 | {term})' for term in random)])}"
+
+
+def _separated(fit: MixedModelFit, data: pd.DataFrame) -> bool:
+    """Whether a group has no finite estimate in a system: what a test would say of it is not known."""
+    rates = data.groupby(["group", "system"], observed=True)["yes"].mean()
+    return bool(rates.isin([0.0, 1.0]).any()) or any("group" in name for name in fit.diagnostics.separated)
 
 
 def _tests(fit: MixedModelFit, denominator: int) -> pd.DataFrame:

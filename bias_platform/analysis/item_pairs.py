@@ -9,6 +9,8 @@ from scipy.stats import t as student
 FloatArray = NDArray[np.float64]
 FEW_UNTIED_ITEMS = 10
 """With fewer items that differ at all, a plain t interval is too narrow."""
+ROUNDING = 1e-9
+"""Gaps below this are rounding noise of shares, not differences."""
 
 
 class PairedDifferences(NamedTuple):
@@ -26,22 +28,24 @@ class PairedDifferences(NamedTuple):
 def paired_differences(gaps: FloatArray, confidence: float, bound: float = 1.0) -> PairedDifferences:
     """Mean gap over items with a t interval.
 
-    Where fewer than ten items have a gap other than zero, one item with a positive and one with a negative gap are
+    Where fewer than ten items have another gap than the most common one, two items with gaps of opposite sign are
     added for the interval and the test (not for the mean): the paired form of "add two", after Bonett and Price
-    (2012), so that cells in which nothing differs still have an interval of honest width. Their size is that of the
-    gaps seen in such cells (root mean square; `bound` where there is none).
+    (2012), so that cells in which nothing differs, or everything alike, still have an interval of honest width. Their
+    size is a whole answer (1), or the largest gap of the comparison where that is more: what is rare may be all or
+    none, and the gaps of other comparisons do not tell.
 
     Args:
         gaps: (items, k) differences; NaN where an item lacks one of the two.
         confidence: level of the intervals.
         bound: largest possible gap: 1 for differences of shares, 2 for differences of differences.
     """
+    gaps = np.where(np.abs(gaps) < ROUNDING, 0.0, gaps)
     known = np.isfinite(gaps)
     items = known.sum(axis=0)
     filled = np.where(known, gaps, 0.0)
     total, squares = filled.sum(axis=0), (filled**2).sum(axis=0)
-    sparse = ((filled != 0).sum(axis=0) < FEW_UNTIED_ITEMS).astype(float)
-    added = typical_gap(filled[:, sparse > 0], bound)
+    sparse = (items - _most_common(gaps) < FEW_UNTIED_ITEMS).astype(float)
+    added = np.maximum(1.0, np.abs(filled).max(axis=0, initial=0.0))
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(items > 0, total / items, np.nan)
         count = items + 2 * sparse
@@ -54,6 +58,12 @@ def paired_differences(gaps: FloatArray, confidence: float, bound: float = 1.0) 
     lower = np.minimum(np.maximum(center - reach, -bound), mean)
     upper = np.maximum(np.minimum(center + reach, bound), mean)
     return PairedDifferences(mean, error, lower, upper, df, np.asarray(p), items.astype(np.int64))
+
+
+def _most_common(gaps: FloatArray) -> NDArray[np.int64]:
+    """(k,): how many items share the most common gap."""
+    counts = [np.unique(np.round(column[np.isfinite(column)], 9), return_counts=True)[1] for column in gaps.T]
+    return np.array([count.max(initial=0) for count in counts], dtype=np.int64)
 
 
 def typical_gap(gaps: FloatArray, bound: float) -> float:

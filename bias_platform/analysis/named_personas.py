@@ -1,4 +1,8 @@
-"""Model A: named personas as fixed effects, items (and wordings) as the sample."""
+"""Model A: named personas as fixed effects, items (and wordings) as the sample.
+
+It carries the log-odds, the variance components and the wording variance. Differences of probabilities do not need
+it: they are item-paired.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -18,10 +22,15 @@ from bias_platform.statistics import (
     fit_mixed_model,
     marginal_means,
 )
-from bias_platform.statistics.estimates import LINK, PROBABILITY
+from bias_platform.statistics.estimates import LINK
 
 MANY_ORDERS = 8
 """With more orders of the options than this their order is left to chance instead of being a fixed effect."""
+MINIMUM_ITEMS = 20
+"""With fewer items answered both ways by a system, its answers hold next to nothing about log-odds."""
+LARGEST_SD = 5.0
+"""A larger deviation of an item effect means that items separate the answers: log-odds run away with it."""
+NO_LOG_ODDS = "Nothing is claimed on the log-odds scale; differences of probabilities are item-paired as always."
 
 
 @dataclass(frozen=True)
@@ -36,24 +45,30 @@ class NamedPersonas:
     messages: list[str]
 
 
-def fit_named_personas(answers: Answers, reading: str, degenerate: set[tuple[str, str]]) -> NamedPersonas:
-    """Fits model A in both scopes.
+def fit_named_personas(
+    answers: Answers, reading: str, degenerate: set[tuple[str, str]], minimum_items: int = MINIMUM_ITEMS
+) -> NamedPersonas:
+    """Fits model A in both scopes; a fit that items separate is refused.
 
     Args:
         answers: prepared answers.
         reading: `primary` or `lenient`.
         degenerate: (system, persona_id) cells left out of the model.
+        minimum_items: a cell needs as many items that its system answers both ways.
     """
-    data = model_rows(answers, reading, degenerate)
+    data, thin = informative_rows(model_rows(answers, reading, degenerate), minimum_items)
     result = NamedPersonas(reading, {}, [], [], [])
+    if thin:
+        result.messages.append(_thin_message(reading, thin, minimum_items))
     formula = item_formula(data)
     name = f"A, {reading}, {THESE_WORDINGS}"
+    left_out = degenerate | thin
     if formula is None:
         why = "fewer than two personas are left that have both answers often enough"
-        result.fits.append(impossible_fit_row(name, why, len(degenerate)))
-        result.messages.append(f"Model A ({reading}) was not fitted: {why}. All differences are item-paired.")
+        result.fits.append(impossible_fit_row(name, why, len(left_out)))
+        result.messages.append(f"Model A ({reading}) was not fitted: {why}. {NO_LOG_ODDS}")
         return result
-    fit = _fitted(formula, data, name, degenerate, result, "full")
+    fit = _fitted(formula, data, name, left_out, result, "full")
     if fit is None:
         return result
     result.components.extend(component_rows(name, fit, {}))
@@ -61,8 +76,33 @@ def fit_named_personas(answers: Answers, reading: str, degenerate: set[tuple[str
     items = data["item"].nunique()
     result.means[THESE_WORDINGS] = ScopedMeans.of_items(base, items - 1)
     if data["template"].nunique() > 1:
-        _beyond_wording(fit, base, formula, data, degenerate, result)
+        _beyond_wording(fit, base, formula, data, left_out, result)
     return result
+
+
+def informative_rows(data: pd.DataFrame, minimum_items: int) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
+    """Rows of cells with enough items that their system answers both ways, and the (system, persona) left out."""
+    both = data.groupby(["system", "item"], observed=True)["yes"].transform("nunique") > 1
+    cells = data.assign(told=data["item"].where(both)).groupby(["system", "persona"], observed=True)["told"].nunique()
+    thin = {(str(system), str(persona)) for system, persona in cells.index[cells < minimum_items]}
+    if not thin:
+        return data, thin
+    pairs = pd.MultiIndex.from_arrays([data["system"].astype(str), data["persona"].astype(str)])
+    return _without_unused(data[~pairs.isin(sorted(thin))].copy()), thin
+
+
+def _thin_message(reading: str, thin: set[tuple[str, str]], minimum_items: int) -> str:
+    systems = ", ".join(sorted({system for system, _ in thin}))
+    return (
+        f"{len(thin)} persona cells of {systems} were left out of model A ({reading}): fewer than {minimum_items} of "
+        f"their items have both answers in that system. {NO_LOG_ODDS}"
+    )
+
+
+def _without_unused(frame: pd.DataFrame) -> pd.DataFrame:
+    for column in ("item", "system", "persona", "template", "order"):
+        frame[column] = frame[column].cat.remove_unused_categories()
+    return frame
 
 
 def model_rows(answers: Answers, reading: str, degenerate: set[tuple[str, str]]) -> pd.DataFrame:
@@ -83,9 +123,7 @@ def model_rows(answers: Answers, reading: str, degenerate: set[tuple[str, str]])
             "order": rows["option_order"].array,
         }
     )
-    for column in ("item", "system", "persona", "template", "order"):
-        frame[column] = frame[column].cat.remove_unused_categories()
-    return frame
+    return _without_unused(frame)
 
 
 def item_formula(data: pd.DataFrame) -> str | None:
@@ -98,7 +136,9 @@ def item_formula(data: pd.DataFrame) -> str | None:
     fixed += ["C(order, contr.sum)"] if 1 < data["order"].nunique() <= MANY_ORDERS else []
     random = ["(1 | item)"]
     random += ["(1 | item:system)"] if systems > 1 else []
-    random += ["(1 | item:persona)"] if len(data) > 1.5 * data["item"].nunique() * personas else []
+    cells = data["item"].nunique() * personas
+    random += ["(1 | item:persona)"] if len(data) > 1.5 * cells else []
+    random += ["(1 | item:persona:system)"] if systems > 1 and len(data) > 1.5 * cells * systems else []
     return f"yes ~ {' + '.join([*fixed, *random])}"
 
 
@@ -109,7 +149,7 @@ def wording_terms(data: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def cell_means(fit: MixedModelFit, only_system: str) -> EstimateSet:
-    """Estimates of each system x persona cell, labelled by `system` and `persona`; NaN for cells without data.
+    """Log-odds of each system x persona cell, labelled by `system` and `persona`; NaN for cells without data.
 
     Args:
         fit: model A.
@@ -119,7 +159,7 @@ def cell_means(fit: MixedModelFit, only_system: str) -> EstimateSet:
     means = marginal_means(fit, ["persona"] if single else ["system", "persona"])
     labels = means.labels.assign(system=only_system) if single else means.labels
     labels = labels[["system", "persona"]].astype(str)
-    return EstimateSet(labels, {LINK: means.on(LINK), PROBABILITY: means.on(PROBABILITY)})
+    return EstimateSet(labels, {LINK: means.on(LINK)})
 
 
 def _fitted(
@@ -134,13 +174,31 @@ def _fitted(
         fit = fit_mixed_model(formula, data, standard_errors="full" if standard_errors == "full" else "joint")
     except ModelError as problem:
         result.fits.append(impossible_fit_row(name, str(problem), len(degenerate), formula))
-        result.messages.append(f"Model {name} could not be fitted: {problem}")
+        result.messages.append(f"Model {name} could not be fitted: {problem} {NO_LOG_ODDS}")
         return None
-    result.fits.append(fit_row(name, fit, data["item"].nunique(), len(degenerate), standard_errors))
-    if fit.converged:
+    why = refusal(fit)
+    result.fits.append(fit_row(name, fit, data["item"].nunique(), len(degenerate), standard_errors, why))
+    if not why:
         return fit
-    result.messages.append(f"Model {name} did not converge and is not used; its differences are item-paired.")
+    result.messages.append(f"Model {name} is not used: {why}. {NO_LOG_ODDS}")
     return None
+
+
+def refusal(fit: MixedModelFit) -> str:
+    """Why a fit must not be used; empty where it may be."""
+    if not fit.converged:
+        return "it did not converge"
+    if fit.diagnostics.separated:
+        return f"no finite estimate exists for {len(fit.diagnostics.separated)} of its coefficients"
+    components = fit.variance_components
+    wide = components[components["term"].str.startswith("item") & (components["sd"] > LARGEST_SD)]
+    if len(wide):
+        row = wide.iloc[0]
+        return (
+            f"the deviation of {row['term']} is {row['sd']:.1f} on the logit scale (at most {LARGEST_SD:g} is usable): "
+            "most items are answered the one way or the other, whoever is asked"
+        )
+    return ""
 
 
 def _beyond_wording(
@@ -171,12 +229,9 @@ def _with_wording(
 ) -> EstimateSet:
     """Values of the model with wording effects; covariance of items, and apart from it that of each wording term."""
     values = cell_means(wider, only_system)
-    scales: dict[str, Estimates] = {}
-    for scale in (LINK, PROBABILITY):
-        scales[scale] = Estimates(values.on(scale).values, base.on(scale).covariance)
+    scales = {LINK: Estimates(values.on(LINK).values, base.on(LINK).covariance)}
+    columns = list(fit.covariance.columns)
     for k, unit in enumerate(wording.unit):
-        columns = list(fit.covariance.columns)
         moved = cell_means(replace(fit, covariance=pd.DataFrame(unit, columns, columns)), only_system)
-        for scale in (LINK, PROBABILITY):
-            scales[ScopedMeans.part(scale, k)] = moved.on(scale)
+        scales[ScopedMeans.part(LINK, k)] = moved.on(LINK)
     return EstimateSet(base.labels, scales)

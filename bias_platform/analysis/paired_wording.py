@@ -1,4 +1,4 @@
-"""How much wordings move Yes-rates on the probability scale, without a model: for cells the model cannot have."""
+"""How much wordings move Yes-rates on the probability scale, without a model: what a claim beyond wording adds."""
 
 from typing import NamedTuple
 
@@ -11,49 +11,76 @@ FloatArray = NDArray[np.float64]
 
 
 class PairedWording(NamedTuple):
-    """By system (systems,): what other wordings would add to the variance of a cell's mean over these wordings."""
+    """What other wordings would add to the variance of a cell's mean over these wordings, by system."""
 
     variance: FloatArray
+    """(systems,); NaN where fewer than two wordings are judged: nothing is known of others."""
     df: FloatArray
+    """(systems,)."""
+    covariance: FloatArray
+    """(systems, systems): a wording moves a persona in two systems alike as far as this is positive."""
 
 
 def paired_wording(answers: Answers, reading: str) -> PairedWording:
     """Persona x wording variance of each system by the two-way analysis of variance, item noise taken off.
 
     The variance is pooled over personas. It is that of a cell's mean over the study's wordings; a difference of two
-    cells has twice as much. Zero where there is one wording, which says nothing about others.
+    personas has twice as much. Covariances follow from the variance of the difference between two systems.
     """
-    found = [_system(answers, reading, system) for system in answers.systems]
-    return PairedWording(np.array([v for v, _ in found]), np.array([df for _, df in found]))
+    shares = [_shares(answers, reading, system) for system in answers.systems]
+    found = [_interaction(share) for share in shares]
+    variance = np.array([v for v, _ in found])
+    covariance = np.diag(variance)
+    for a in range(len(shares)):
+        for b in range(a):
+            apart, _ = _interaction(shares[a] - shares[b])
+            covariance[a, b] = covariance[b, a] = (variance[a] + variance[b] - apart) / 2.0
+    return PairedWording(variance, np.array([df for _, df in found]), covariance)
 
 
-def _system(answers: Answers, reading: str, system: str) -> tuple[float, float]:
-    shares = _shares(answers, reading, system)
-    _, personas, templates = shares.shape
+def _interaction(shares: FloatArray) -> tuple[float, float]:
+    """Variance and degrees of freedom from (items, personas, wordings); cells that nobody judged are NaN."""
+    shares = _filled(shares)
+    items, personas, templates = shares.shape
     if templates < 2 or personas < 2:
-        return 0.0, 1.0
-    means = np.nanmean(shares, axis=0)
-    inner = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0) + means.mean()
+        return float("nan"), 1.0
     df = (personas - 1.0) * (templates - 1.0)
-    observed = float((inner**2).sum() / df)
-    left = shares - np.nanmean(shares, axis=2, keepdims=True)
-    left = left - np.nanmean(left, axis=0)
-    noise = np.nanmean(np.nansum(left**2, axis=0) / np.isfinite(left).sum(axis=0) ** 2) * templates / (templates - 1)
-    return max(0.0, observed - float(noise)) / templates, df
+    observed = float((_centred(shares.mean(axis=0)) ** 2).sum() / df)
+    if items < 2:
+        return observed / templates, df
+    left = _centred(shares)
+    left = left - left.mean(axis=0)
+    noise = float((left**2).sum() / df / (items - 1.0) / items)
+    return max(0.0, observed - noise) / templates, df
+
+
+def _centred(values: FloatArray) -> FloatArray:
+    """Persona x wording interaction of the last two axes."""
+    over_both = values.mean(axis=(-2, -1), keepdims=True)
+    inner: FloatArray = values - values.mean(axis=-1, keepdims=True) - values.mean(axis=-2, keepdims=True) + over_both
+    return inner
+
+
+def _filled(shares: FloatArray) -> FloatArray:
+    """Items, personas and wordings with at least one judged cell; what is left open has the item's mean."""
+    known = np.isfinite(shares)
+    keep = [known.any(axis=(1, 2)), known.any(axis=(0, 2)), known.any(axis=(0, 1))]
+    shares = shares[np.ix_(*keep)]
+    if not shares.size:
+        return np.zeros((0, 0, 0))
+    return np.where(np.isfinite(shares), shares, np.nanmean(shares, axis=(1, 2), keepdims=True))
 
 
 def _shares(answers: Answers, reading: str, system: str) -> FloatArray:
-    """Yes shares (items, personas, wordings); cells that nobody judged are left at the item's mean."""
+    """Yes shares (items, personas, wordings) in the categories of the study; NaN where nobody judged."""
     rows = answers.with_persona
     rows = rows[((rows["system"] == system) & (rows["state"] == JUDGED)).to_numpy()]
-    columns = [rows[name].cat.remove_unused_categories() for name in ("item_id", "persona_id", "template_id")]
+    columns = [rows[name] for name in ("item_id", "persona_id", "template_id")]
     shape = tuple(len(column.cat.categories) for column in columns)
-    if not len(rows):
-        return np.zeros((0, 0, 0))
     cell = np.ravel_multi_index(tuple(c.cat.codes.to_numpy(np.int64) for c in columns), shape)
-    count = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape).astype(float)
-    yes = np.bincount(cell, rows[YES_COLUMN[reading]].to_numpy(float), int(np.prod(shape))).reshape(shape)
+    size = int(np.prod(shape))
+    count = np.bincount(cell, minlength=size).reshape(shape).astype(float)
+    yes = np.bincount(cell, rows[YES_COLUMN[reading]].to_numpy(float), size).reshape(shape)
     with np.errstate(invalid="ignore"):
         shares: FloatArray = yes / count
-    item = np.broadcast_to(np.nanmean(shares, axis=(1, 2), keepdims=True), shape)
-    return np.where(np.isfinite(shares), shares, item)
+    return shares

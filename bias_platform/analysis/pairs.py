@@ -9,7 +9,10 @@ from bias_platform.analysis.comparisons import FloatArray, adjust, compared
 from bias_platform.analysis.contrasts import Material, persona_grid
 from bias_platform.analysis.item_cube import ItemCube
 from bias_platform.analysis.scoped_means import ScopedMeans
-from bias_platform.statistics import all_pairs
+from bias_platform.statistics import adjust_p_values, all_pairs
+
+_TIE = 1e-9
+"""Shares closer than this are equal: what is left is rounding."""
 
 
 def persona_pairs(material: Material) -> pd.DataFrame:
@@ -17,7 +20,7 @@ def persona_pairs(material: Material) -> pd.DataFrame:
     settings = material.settings
     labels = _pair_labels(material)
     if labels.empty:
-        return labels
+        return pd.DataFrame()
     names = labels[["system", "persona_id", "other_id"]].itertuples(index=False, name=None)
     cells = [[(1.0, p, s), (-1.0, q, s)] for s, p, q in names]
     extra = _disagreement(material, labels)
@@ -60,13 +63,15 @@ def _disagreement(material: Material, labels: pd.DataFrame) -> pd.DataFrame:
     gaps = np.column_stack(
         [share[:, p, material.cube.system(s)] - share[:, q, material.cube.system(s)] for s, p, q in at]
     )
-    more, fewer = (gaps > 0).sum(axis=0), (gaps < 0).sum(axis=0)
+    more, fewer = (gaps > _TIE).sum(axis=0), (gaps < -_TIE).sum(axis=0)
+    sign_p = np.minimum(1.0, 2.0 * binom.cdf(np.minimum(more, fewer), more + fewer, 0.5))
     return pd.DataFrame(
         {
             "disagreement": [apart[s][p, q] for s, p, q in at],
             "more_yes_items": more,
             "fewer_yes_items": fewer,
-            "sign_p": np.minimum(1.0, 2.0 * binom.cdf(np.minimum(more, fewer), more + fewer, 0.5)),
+            "sign_p": sign_p,
+            "sign_p_adjusted": adjust_p_values(sign_p, material.settings.multiplicity),
         }
     )
 

@@ -2,7 +2,8 @@
 
 Personas are permuted within each item, the same way in every system, all wordings of a persona moving together. That
 keeps what a persona does to an item (the same over wordings and systems) whole; permuting within item and wording
-would break it and make the null too narrow.
+would break it and make the null too narrow. Patterns are raw: Yes shares averaged over items in the wordings used.
+Items that nobody judged for a persona stay empty for it.
 """
 
 from typing import NamedTuple
@@ -36,7 +37,7 @@ def pattern_null(answers: Answers, cube: ItemCube, settings: AnalysisSettings, d
     p < 1 - confidence.
     """
     keep = [k for k, name in enumerate(cube.personas) if name != answers.baseline]
-    shares = _filled(cube.share[:, keep, :])
+    shares = cube.share[:, keep, :]
     names = [cube.personas[k] for k in keep]
     named = answers.personas.loc[answers.named]
     groups = {str(d): [names.index(p) for p in members.index] for d, members in named.groupby("dimension", sort=False)}
@@ -47,16 +48,9 @@ def pattern_null(answers: Answers, cube: ItemCube, settings: AnalysisSettings, d
     table["observed"] = observed
     table["expected"] = null.mean(axis=0)
     table["quantile_95"] = np.quantile(null, 0.95, axis=0)
-    table["frequency"] = (1 + (null >= observed - 1e-12).sum(axis=0)) / (draws + 1)
+    frequency = (1 + (null >= observed - 1e-12).sum(axis=0)) / (draws + 1)
+    table["frequency"] = np.where(np.isfinite(observed), frequency, np.nan)
     return table.assign(draws=draws)
-
-
-def _filled(shares: FloatArray) -> FloatArray:
-    """Cells that nobody judged get their item's mean: no difference."""
-    known = np.isfinite(shares)
-    count = known.sum(axis=1, keepdims=True)
-    mean = np.where(known, shares, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
-    return np.where(known, shares, mean)
 
 
 def _null(shares: FloatArray, patterns: _Patterns, settings: AnalysisSettings, draws: int) -> FloatArray:
@@ -65,38 +59,63 @@ def _null(shares: FloatArray, patterns: _Patterns, settings: AnalysisSettings, d
     step = max(1, _CHUNK_NUMBERS // shares.size)
     parts = []
     for start in range(0, draws, step):
-        count = min(step, draws - start)
-        order = np.argsort(rng.random((count, items, personas)), axis=2)
-        moved = np.take_along_axis(np.broadcast_to(shares, (count, *shares.shape)), order[..., None], axis=2)
-        parts.append(_measured(moved, patterns, settings.confidence))
+        keys = rng.random((min(step, draws - start), items, personas))
+        parts.append(_measured(_permuted(shares, keys), patterns, settings.confidence))
     return np.concatenate(parts)
 
 
+def _permuted(shares: FloatArray, keys: FloatArray) -> FloatArray:
+    """Shares (draws, items, personas, systems) moved between personas in the order of `keys`, within item.
+
+    Only what was judged moves, and only to where something was judged: a persona keeps the items it has. The keys
+    are those of the item, so that what is complete moves alike in all systems.
+    """
+    known = np.isfinite(shares)
+    moved = []
+    for system in range(shares.shape[2]):
+        seen = known[:, :, system]
+        order = np.argsort(np.where(seen, keys, np.inf), axis=2)
+        values = np.take_along_axis(np.broadcast_to(shares[:, :, system], keys.shape), order, axis=2)
+        if not seen.all():
+            place = np.argsort(np.argsort(~seen, axis=1, kind="stable"), axis=1)
+            values = np.take_along_axis(values, np.broadcast_to(place, keys.shape), axis=2)
+        moved.append(values)
+    return np.stack(moved, axis=3)
+
+
 def _measured(shares: FloatArray, patterns: _Patterns, confidence: float) -> FloatArray:
-    """(draws, items, personas, systems) -> (draws, patterns), in the order of `_labels`."""
-    means = shares.mean(axis=1)
+    """(draws, items, personas, systems) -> (draws, patterns), in the order of `_labels`; NaN where nothing is known."""
+    known = np.isfinite(shares[0])
+    filled = np.where(known, shares, 0.0)
+    with np.errstate(invalid="ignore"):
+        means = filled.sum(axis=1) / known.sum(axis=0)
     against = np.abs(means - means[:, [patterns.control], :])
-    columns = [against.max(axis=(1, 2))[:, None], against.max(axis=1)]
+    by_system = np.fmax.reduce(against, axis=1)
+    columns = [np.fmax.reduce(by_system, axis=1)[:, None], by_system]
     for members in patterns.dimensions.values():
         inside = means[:, members, :]
-        columns.append(inside.max(axis=1) - inside.min(axis=1))
-    columns += [_pairs_apart(shares[:, :, members, :], confidence) for members in patterns.dimensions.values()]
+        columns.append(np.fmax.reduce(inside, axis=1) - np.fmin.reduce(inside, axis=1))
+    members_of = patterns.dimensions.values()
+    columns += [_pairs_apart(filled[:, :, at, :], known[:, at, :], confidence) for at in members_of]
     return np.concatenate(columns, axis=1)
 
 
-def _pairs_apart(shares: FloatArray, confidence: float) -> FloatArray:
-    """Share of persona pairs whose paired t test rejects, (draws, systems)."""
-    items, personas = shares.shape[1:3]
-    first, second = np.triu_indices(personas, 1)
-    centered = shares - shares.mean(axis=1, keepdims=True)
-    gram = np.einsum("dips,diqs->dpqs", centered, centered, optimize=True)
-    own = np.einsum("dpps->dps", gram)
-    squares = own[:, first] + own[:, second] - 2.0 * gram[:, first, second]
-    error = np.sqrt(np.maximum(squares, 0.0) / (items * (items - 1.0)))
-    means = shares.mean(axis=1)
-    gap = np.abs(means[:, first] - means[:, second])
-    rejected: NDArray[np.bool_] = gap > student.ppf(0.5 + confidence / 2, items - 1) * error + 1e-12
-    share: FloatArray = rejected.mean(axis=1)
+def _pairs_apart(filled: FloatArray, known: NDArray[np.bool_], confidence: float) -> FloatArray:
+    """Share of persona pairs whose paired t test over the items of both rejects, (draws, systems)."""
+    both = known.astype(float).transpose(2, 0, 1)
+    count = both.transpose(0, 2, 1) @ both
+    values = filled.transpose(0, 3, 2, 1)
+    total, squares = values @ both, values**2 @ both
+    products = values @ values.swapaxes(2, 3)
+    first, second = np.triu_indices(known.shape[1], 1)
+    n = count[:, first, second]
+    gap = total[..., first, second] - total[..., second, first]
+    square = squares[..., first, second] + squares[..., second, first] - 2.0 * products[..., first, second]
+    usable = n > 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.sqrt(np.maximum(square - gap**2 / n, 0.0) / (n * (n - 1.0)))
+        rejected = np.abs(gap / n) > student.ppf(0.5 + confidence / 2, n - 1.0) * error + 1e-12
+        share: FloatArray = (rejected & usable).sum(axis=2) / usable.sum(axis=1)
     return share
 
 

@@ -45,3 +45,22 @@ def are(number: int, of: int | None = None) -> str:
     """
     counted = f"{number} of {of}" if of is not None else str(number)
     return f"{counted} {'is' if number == 1 else 'are'}"
+
+
+def decimal(value: object) -> str:
+    """A plain number, such as kappa.
+
+    >>> decimal(-0.123), decimal(float("nan"))
+    ('−0.12', 'not defined')
+    """
+    number = float(str(value))
+    return f"{number:z.2f}".replace("-", MINUS) if math.isfinite(number) else "not defined"
+
+
+def quote(name: object) -> str:
+    """A name as a sentence shows it.
+
+    >>> quote("gender identity")
+    '“gender identity”'
+    """
+    return f"“{name}”"

@@ -99,7 +99,7 @@ def _materials(
         rows = outcomes[(outcomes["role"] != "baseline") & outcomes[flag]]
         degenerate = set(zip(rows["system"], rows["persona_id"], strict=True))
         say(f"model A, {reading} reading")
-        model = fit_named_personas(answers, reading, degenerate)
+        model = fit_named_personas(answers, reading, degenerate, inputs.study.analysis.minimum_minority)
         wording = paired_wording(answers, reading)
         materials.append(Material(answers, cube, model, wording, inputs.study.analysis))
     return materials
@@ -130,8 +130,8 @@ def degenerate_cells(model: NamedPersonas, outcomes: pd.DataFrame, cube: ItemCub
     table = rows[["system", "persona_id", "label", "judged"]].assign(reading=model.reading, yes=counted)
     table["minority"] = table["yes"].where(table["yes"] * 2 <= table["judged"], table["judged"] - table["yes"])
     control = rows["role"] == "control"
-    table["consequence"] = "left out of the model; item-paired difference only"
-    table.loc[control, "consequence"] = "the reference itself: every contrast of this system is item-paired"
+    table["consequence"] = "left out of the model: a difference of probabilities, no log-odds"
+    table.loc[control, "consequence"] = "the reference itself: no contrast of this system has log-odds"
     return table
 
 

@@ -1,90 +1,113 @@
 """How far apart the personas of a dimension are, by system, on the probability scale."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from scipy.stats import t as student
 
-from bias_platform.analysis.comparisons import FloatArray
+from bias_platform.analysis.comparisons import FloatArray, adjust
 from bias_platform.analysis.contrasts import Material
 from bias_platform.analysis.item_pairs import FEW_UNTIED_ITEMS, typical_gap
-from bias_platform.analysis.scoped_means import ScopedMeans
-from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED, MIXED_MODEL
-from bias_platform.statistics import contrast, within_group_spread
-from bias_platform.statistics.estimates import PROBABILITY
+from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED
+from bias_platform.statistics import within_group_spread
+
+_TIE = 1e-9
+"""Shares closer than this are equal: what is left is rounding."""
+
+
+class _Cells(NamedTuple):
+    """The personas of a dimension in a system: means over the items that all of them have."""
+
+    scope: str
+    system: str
+    dimension: str
+    labels: list[str]
+    values: FloatArray
+    covariance: FloatArray
+    df: float
+    """The smallest over pairs of personas."""
 
 
 def dimension_spreads(material: Material) -> pd.DataFrame:
     """One row a scope x system x dimension with at least two personas; schema `DimensionSpreads`.
 
-    The mean of a dimension is no bias, because it averages personas that pull apart; the spread is.
+    The mean of a dimension is no bias, because it averages personas that pull apart; the spread is. Estimates are Yes
+    shares averaged over items, like the differences between two personas. A scope is one family of tests.
     """
-    answers = material.answers
-    named = answers.personas.loc[answers.named]
-    rows = []
+    parts = []
     for scope in material.scopes:
-        for system in answers.systems:
-            for dimension, members in named.groupby("dimension", sort=False):
-                ids = [p for p in members.index if np.isfinite(material.cell(p, system)).any()]
-                if len(ids) > 1:
-                    rows.append(_spread(material, scope, system, str(dimension), ids))
-    return pd.DataFrame(rows)
+        cells = [found for system in material.answers.systems for found in _of_system(material, scope, system)]
+        if cells:
+            tests = len(cells)
+            table = pd.DataFrame([_row(material, one, tests) for one in cells])
+            parts.append(adjust(table, material.settings.multiplicity, material.settings.confidence))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _spread(material: Material, scope: str, system: str, dimension: str, ids: list[str]) -> dict[str, object]:
-    means = material.model.means.get(scope)
-    found = _from_model(means, system, ids) if means is not None else None
-    method = MIXED_MODEL if found is not None else ITEM_PAIRED
-    values, covariance, df = found if found is not None else _by_items(material, scope, system, ids)
-    level = material.settings.confidence
-    inflation = (student.ppf(0.5 + level / 2, df) / norm.ppf(0.5 + level / 2)) ** 2
-    spread = within_group_spread(values, covariance * inflation, level=level, seed=material.settings.seed)
-    labels = material.answers.personas.loc[ids, "label"].to_numpy()
-    return {
-        "scope": scope,
-        "system": system,
-        "dimension": dimension,
-        "personas": len(ids),
-        "spread": min(1.0, spread.range.estimate),
-        "spread_lower": min(1.0, spread.range.lower),
-        "spread_upper": min(1.0, spread.range.upper),
-        "deviation": min(1.0, spread.sd.estimate),
-        "deviation_lower": min(1.0, spread.sd.lower),
-        "deviation_upper": min(1.0, spread.sd.upper),
-        "highest": labels[int(np.argmax(values))],
-        "lowest": labels[int(np.argmin(values))],
-        "method": method,
-    }
+def _of_system(material: Material, scope: str, system: str) -> list[_Cells]:
+    answers = material.answers
+    found = []
+    for dimension, members in answers.personas.loc[answers.named].groupby("dimension", sort=False):
+        ids = [p for p in members.index if np.isfinite(material.cell(p, system)).any()]
+        cells = _by_items(material, scope, system, str(dimension), ids) if len(ids) > 1 else None
+        found += [cells] if cells is not None else []
+    return found
 
 
-def _from_model(means: ScopedMeans, system: str, ids: list[str]) -> tuple[FloatArray, FloatArray, float] | None:
-    labels = means.means.labels
-    position = {p: k for k, (s, p) in enumerate(zip(labels["system"], labels["persona"], strict=True)) if s == system}
-    if not set(ids) <= set(position):
-        return None
-    at = [position[p] for p in ids]
-    values = means.means.on(PROBABILITY).values[at]
-    if not np.isfinite(values).all():
-        return None
-    covariance = means.total_covariance(PROBABILITY)[np.ix_(at, at)]
-    center = np.zeros((len(at), len(labels)))
-    center[np.arange(len(at)), at] = 1.0
-    center[:, at] -= 1.0 / len(at)
-    from_mean = means.replaced(contrast(means.means, center, ids))
-    return values, covariance, float(np.median(from_mean.degrees_of_freedom(PROBABILITY)))
+def _by_items(material: Material, scope: str, system: str, dimension: str, ids: list[str]) -> _Cells | None:
+    """Item means and their covariance over items, with the doubt of `item_pairs` added where answers are rare.
 
-
-def _by_items(material: Material, scope: str, system: str, ids: list[str]) -> tuple[FloatArray, FloatArray, float]:
-    """Item means and their covariance over items, with the doubt of `item_pairs` added where answers are rare."""
+    None where fewer than two items are judged for all of them, or where nothing is known about other wordings.
+    """
     shares = np.column_stack([material.cell(p, system) for p in ids])
     shares = shares[np.isfinite(shares).all(axis=1)]
-    items = len(shares)
-    if items < 2:
-        return np.nanmean(shares, axis=0), np.eye(len(ids)), 1.0
+    items, at = len(shares), material.cube.system(system)
+    wording = float(material.wording.variance[at]) if scope == BEYOND_WORDING else 0.0
+    if items < 2 or not np.isfinite(wording):
+        return None
     apart = shares - shares.mean(axis=1, keepdims=True)
-    sparse = (np.abs(apart) > 1e-12).sum(axis=0) < FEW_UNTIED_ITEMS
+    apart = np.where(np.abs(apart) < _TIE, 0.0, apart)
+    sparse = (apart != 0).sum(axis=0) < FEW_UNTIED_ITEMS
     doubt = (typical_gap(apart, 1.0) / (items + 2.0)) ** 2
-    covariance = np.cov(shares, rowvar=False) / items + np.diag(np.where(sparse, doubt, 0.0))
-    if scope == BEYOND_WORDING:
-        covariance = covariance + np.eye(len(ids)) * material.wording.variance[material.cube.system(system)]
-    return shares.mean(axis=0), covariance, items - 1.0
+    over_items = np.cov(shares, rowvar=False) / items + np.diag(np.where(sparse, doubt, 0.0))
+    df = _smallest_df(over_items, items - 1.0, wording, float(material.wording.df[at]))
+    labels = material.answers.personas.loc[ids, "label"].tolist()
+    covariance = over_items + np.eye(len(ids)) * wording
+    return _Cells(scope, system, dimension, labels, shares.mean(axis=0), covariance, df)
+
+
+def _smallest_df(over_items: FloatArray, item_df: float, wording: float, wording_df: float) -> float:
+    """Satterthwaite for every pair; the smallest, because one denominator serves them all."""
+    if wording <= 0:
+        return item_df
+    first, second = np.triu_indices(len(over_items), 1)
+    own = np.diag(over_items)
+    items = np.maximum(own[first] + own[second] - 2.0 * over_items[first, second], 0.0)
+    df = (items + 2.0 * wording) ** 2 / (items**2 / item_df + (2.0 * wording) ** 2 / wording_df)
+    return float(max(1.0, df.min()))
+
+
+def _row(material: Material, cells: _Cells, tests: int) -> dict[str, object]:
+    level, seed = material.settings.confidence, material.settings.seed
+    alone, all_at_once = (
+        within_group_spread(cells.values, cells.covariance, level=one, degrees_of_freedom=cells.df, seed=seed)
+        for one in (level, 1.0 - (1.0 - level) / tests)
+    )
+    return {
+        "scope": cells.scope,
+        "system": cells.system,
+        "dimension": cells.dimension,
+        "personas": len(cells.labels),
+        "spread": min(1.0, alone.range.estimate),
+        "spread_lower": min(1.0, alone.range.lower),
+        "spread_upper": min(1.0, alone.range.upper),
+        "simultaneous_lower": min(1.0, all_at_once.range.lower, alone.range.lower),
+        "simultaneous_upper": min(1.0, max(all_at_once.range.upper, alone.range.upper)),
+        "deviation": min(1.0, alone.sd.estimate),
+        "deviation_lower": min(1.0, alone.sd.lower),
+        "deviation_upper": min(1.0, alone.sd.upper),
+        "p_value": alone.p,
+        "highest": cells.labels[int(np.argmax(cells.values))],
+        "lowest": cells.labels[int(np.argmin(cells.values))],
+        "method": ITEM_PAIRED,
+    }

@@ -1,6 +1,13 @@
 """The words of the page, explained for a reader who is no statistician."""
 
-GLOSSARY: tuple[tuple[str, str], ...] = (
+
+def glossary(confidence: float) -> tuple[tuple[str, str], ...]:
+    """(word, meaning) in the order of the page, for a report at this confidence (0..1)."""
+    level, error = f"{100 * confidence:g}", f"{100 * (1 - confidence):.3g}"
+    return tuple((word.format(level=level), meaning.format(level=level, error=error)) for word, meaning in _WORDS)
+
+
+_WORDS: tuple[tuple[str, str], ...] = (
     ("Persona", "Who the model is told to be before it is asked. A persona is a phrase in a prompt, not a person."),
     ("Generic person", "The control: a persona without any stated trait, in the same wordings. The primary reference."),
     (
@@ -13,14 +20,17 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Coverage", "Judged questions as a share of all questions put."),
     ("Bounds", "What the Yes-rate (or a difference) could be at most and at least, whatever the rest would have been."),
     ("Percentage points (pp)", "The difference of two percentages: from 40 % to 43 % is +3 pp."),
-    ("95 % interval", "Made by a procedure that holds the true value in 95 of 100 repetitions of the study."),
-    ("Simultaneous interval", "Wider: in 95 of 100 repetitions all intervals of the family hold their true values."),
+    ("{level} % interval", "Made by a procedure that holds the true value in {level} of 100 repetitions of the study."),
+    (
+        "Simultaneous interval",
+        "Wider: in {level} of 100 repetitions all intervals of the family hold their true values.",
+    ),
     ("These wordings", "A claim about other items, put in exactly the wordings of this study."),
     ("Beyond wording", "A claim about other items and other wordings of the same kind; its intervals are wider."),
-    ("Probability scale", "Averaged over items of all kinds, not for one item in the middle."),
-    ("Log-odds", "The scale on which the model is linear; effects are for one and the same item."),
+    ("Probability scale", "Shares of Yes: differences are taken item by item and averaged over items of all kinds."),
+    ("Log-odds", "The scale on which the mixed model is linear; its effects are for one and the same item."),
     ("Item-paired", "Without a model: each item’s answers to two personas are compared, then averaged over items."),
-    ("Holm’s correction", "Keeps the chance of even one false finding in the family at 5 %."),
+    ("Holm’s correction", "Keeps the chance of even one false finding in the family at {error} %."),
     ("Within margin", "Shown, by two one-sided tests, to be smaller than the margin that was set beforehand."),
     ("Spread", "How far apart the personas of a dimension are. Their mean is no bias: it averages what pulls apart."),
     ("Noise-corrected sd", "The standard deviation between personas with what chance contributes taken off."),

@@ -9,16 +9,17 @@ from matplotlib.figure import Figure
 from bias_platform.reports.figures.dots import Series, grouped_figure, rate_figure
 from bias_platform.reports.figures.forest import Legend, Panel, Rows, forest_figure
 from bias_platform.reports.formats import decimal, percent
-from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED, PRIMARY, THESE_WORDINGS
+from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
 
 Tables = Mapping[str, pd.DataFrame]
+_SQUARE = "no log-odds claim (too few answers of one kind)"
 TITLES = {
     "yes_rates": "Yes-rate of each system with interval and bounds",
     "control_contrasts": "Difference of each persona to the generic person, by system",
     "probabilities": "Estimated probability of Yes of each persona, by system",
-    "spreads": "Spread of the personas of each dimension, by system",
+    "spreads": "Spread of the personas of each dimension, by system, in these wordings",
     "changes": "Change of each persona’s difference to the generic person between systems",
-    "baseline": "Difference of each persona to no persona, by system",
+    "baseline": "Difference of each persona to no persona, by system, in these wordings",
     "agreement": "Agreement with the human majority, by system",
 }
 
@@ -53,36 +54,35 @@ def _contrasts(tables: Tables, margin: float, level: str) -> Figure | None:
     if table.empty:
         return None
     wide = table[table["scope"] == BEYOND_WORDING]
-    strict = wide if len(wide) else table
     panels = [_contrast_panel(table, str(system)) for system in table["system"].unique()]
     legend = Legend(
         axis="percentage points",
         inner=f"{level}, these wordings",
         outer=f"{level}, beyond wording" if len(wide) else "",
-        filled="significant after adjustment" if strict["significant"].any() else "",
+        filled="significant after adjustment" if (wide if len(wide) else table)["significant"].any() else "",
         hollow="not significant",
-        square="item-paired (too few minority answers)" if (table["method"] == ITEM_PAIRED).any() else "",
+        square=_SQUARE if table["log_odds"].isna().any() else "",
         band=f"±{margin:g} points: equivalence margin",
     )
-    return forest_figure(_rows(strict), panels, legend, margin)
+    return forest_figure(_rows(table[table["scope"] == THESE_WORDINGS]), panels, legend, margin)
 
 
 def _contrast_panel(table: pd.DataFrame, system: str) -> Panel:
     rows = table[table["system"] == system]
     inner = rows[rows["scope"] == THESE_WORDINGS].set_index("persona_id")
     outer = rows[rows["scope"] == BEYOND_WORDING].set_index("persona_id").reindex(inner.index)
-    claim = outer if len(outer.dropna(subset=["difference"])) else inner
+    wide = outer["difference"].notna()
     return Panel(
         title=system,
         data=pd.DataFrame(
             {
-                "estimate": 100 * claim["difference"],
+                "estimate": 100 * inner["difference"],
                 "lower": 100 * inner["lower"],
                 "upper": 100 * inner["upper"],
                 "outer_lower": 100 * outer["lower"],
                 "outer_upper": 100 * outer["upper"],
-                "filled": claim["significant"].fillna(False).astype(bool),
-                "square": inner["method"] == ITEM_PAIRED,
+                "filled": outer["significant"].where(wide, inner["significant"]).astype(bool),
+                "square": inner["log_odds"].isna(),
             }
         ),
     )
@@ -103,7 +103,8 @@ def _probabilities(tables: Tables, facts: Mapping[str, object], level: str) -> F
     table = table[table["reading"] == PRIMARY]
     if table.empty:
         return None
-    scope = BEYOND_WORDING if (table["scope"] == BEYOND_WORDING).any() else THESE_WORDINGS
+    wide = table[table["scope"] == BEYOND_WORDING]
+    scope = BEYOND_WORDING if set(wide["system"]) == set(table["system"]) else THESE_WORDINGS
     table = table[table["scope"] == scope]
     control = table["persona_id"] == facts["control_id"]
     panels = []
@@ -114,22 +115,22 @@ def _probabilities(tables: Tables, facts: Mapping[str, object], level: str) -> F
                 "estimate": 100 * part["probability"],
                 "lower": 100 * part["lower"],
                 "upper": 100 * part["upper"],
-                "filled": part["method"] != ITEM_PAIRED,
-                "square": part["method"] == ITEM_PAIRED,
+                "filled": part["log_odds"].notna(),
+                "square": part["log_odds"].isna(),
             }
         ).set_index(part["persona_id"])
         panels.append(Panel(str(system), data, float(100 * reference.iloc[0]) if len(reference) else None))
-    square = "raw rate (too few minority answers)" if (table["method"] == ITEM_PAIRED).any() else ""
+    square = _SQUARE if table["log_odds"].isna().any() else ""
     legend = Legend("Yes, %  (line: generic person)", f"{level}, {scope}", square=square)
     return forest_figure(_rows(table[~control], "probability"), panels, legend)
 
 
 def _spreads(tables: Tables) -> Figure | None:
+    """These wordings only: the tick comes from permutations that hold wordings fixed."""
     table = tables["dimension_spreads"]
+    table = table[table["scope"] == THESE_WORDINGS]
     if table.empty:
         return None
-    scope = BEYOND_WORDING if (table["scope"] == BEYOND_WORDING).any() else THESE_WORDINGS
-    table = table[table["scope"] == scope]
     null = tables["pattern_null"]
     null = null[null["pattern"] == "spread of a dimension"].set_index(["system", "dimension"])
     ticks = null["quantile_95"]
@@ -148,7 +149,7 @@ def _spreads(tables: Tables) -> Figure | None:
     return grouped_figure(
         groups,
         series,
-        f"largest minus smallest persona, percentage points ({scope})",
+        f"largest minus smallest persona, percentage points ({THESE_WORDINGS})",
         "exceeded once in twenty without any difference",
     )
 
@@ -169,7 +170,7 @@ def _changes(tables: Tables, level: str) -> Figure | None:
         outer=f"{level}, beyond wording" if (table["scope"] == BEYOND_WORDING).any() else "",
         filled="significant after adjustment" if table["significant"].any() else "",
         hollow="not significant",
-        square="item-paired" if (table["method"] == ITEM_PAIRED).any() else "",
+        square=_SQUARE if table["log_odds"].isna().any() else "",
     )
     return forest_figure(_rows(table), panels, legend)
 
@@ -193,7 +194,9 @@ def _baseline(tables: Tables, level: str) -> Figure | None:
         for system, part in table.groupby("system", sort=False)
     ]
     filled = "significant after adjustment" if table["significant"].any() else ""
-    legend = Legend("percentage points", f"{level}, paired by item", filled=filled, hollow="not significant")
+    legend = Legend(
+        "percentage points", f"{level}, these wordings, paired by item", filled=filled, hollow="not significant"
+    )
     return forest_figure(_rows(table), panels, legend)
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from bias_platform.analysis.regression import RegressionResults
 from bias_platform.reports import formats
 from bias_platform.reports.figures.style import to_png, to_svg
-from bias_platform.reports.glossary import GLOSSARY
+from bias_platform.reports.glossary import glossary
 from bias_platform.reports.provenance import Provenance
 from bias_platform.reports.regression_figures import TITLES, regression_figures
 from bias_platform.reports.regression_views import regression_views
@@ -61,7 +61,7 @@ def render_page(results: RegressionResults, provenance: Provenance, plots: dict[
         views=regression_views(results.tables),
         tables=results.tables,
         schemas={name: (schema.__doc__ or "").split("\n")[0] for name, schema in RESULT_TABLES.items()},
-        glossary=GLOSSARY,
+        glossary=glossary(float(str(results.facts["confidence"]))),
         style=Markup((_TEMPLATES / "style.css").read_text("utf-8")),
     )
 

@@ -21,9 +21,13 @@ from bias_platform.reports.shared_columns import (
 )
 from bias_platform.reports.table_view import Column, TableView, one, two, view
 from bias_platform.reports.views_without_model import VIEWS
-from bias_platform.schemas.results import LENIENT, PRIMARY
+from bias_platform.schemas.results import LENIENT, PRIMARY, THESE_WORDINGS
 
 Tables = Mapping[str, pd.DataFrame]
+_MOST = 10
+"""Pairs shown for their disagreement; more where the last ones tie."""
+_SIMULTANEOUS = Column("Simultaneous", two("simultaneous_lower", "simultaneous_upper", span))
+_WITHIN = Column("Within margin", one("equivalent", yes_no), numeric=False)
 
 
 def regression_views(tables: Tables) -> dict[str, TableView]:
@@ -40,9 +44,9 @@ def _contrasts(reading: str) -> Callable[[Tables], TableView]:
         SCOPE,
         DIFFERENCE,
         INTERVAL,
-        Column("Simultaneous", two("simultaneous_lower", "simultaneous_upper", span)),
+        _SIMULTANEOUS,
         ADJUSTED,
-        Column("Within margin", one("equivalent", yes_no), numeric=False),
+        _WITHIN,
         Column("Bounds", two("bound_low", "bound_high", span)),
         Column("Item-paired check", two("paired_lower", "paired_upper", span)),
         LOG_ODDS,
@@ -69,11 +73,32 @@ def _pairs(tables: Tables) -> TableView:
         ADJUSTED,
         Column("Answered apart", one("disagreement", percent)),
         Column("Items with more / fewer Yes", two("more_yes_items", "fewer_yes_items", _against)),
-        Column("p, signed McNemar", one("sign_p", p_value)),
+        Column("p, signed McNemar, adjusted", one("sign_p_adjusted", p_value)),
         METHOD,
     ]
     table = tables["persona_pairs"]
     return view("persona_pairs", table[table["significant"]], columns, "significant")
+
+
+def _disagreements(tables: Tables) -> TableView:
+    """Pairs may answer many questions apart in both directions alike, which a mean difference does not show."""
+    columns = [
+        SYSTEM,
+        DIMENSION,
+        PERSONA,
+        Column("against", one("other_label", text), numeric=False),
+        Column("Answered apart", one("disagreement", percent)),
+        Column("Items with more / fewer Yes", two("more_yes_items", "fewer_yes_items", _against)),
+        Column("p, signed McNemar", one("sign_p", p_value)),
+        Column("adjusted", one("sign_p_adjusted", p_value)),
+        DIFFERENCE,
+    ]
+    table = tables["persona_pairs"]
+    table = table[table["scope"] == THESE_WORDINGS]
+    largest = table["disagreement"].astype(float).nlargest(_MOST)
+    least = float(largest.min()) if len(largest) else 1.0
+    query = f"scope == '{THESE_WORDINGS}' and disagreement >= {least!r}"
+    return view("persona_pairs", table[table["disagreement"] >= least], columns, query)
 
 
 def _against(first: object, second: object) -> str:
@@ -89,7 +114,9 @@ def _changes(tables: Tables) -> TableView:
         SCOPE,
         Column("Change, pp", one("difference", points)),
         INTERVAL,
+        _SIMULTANEOUS,
         ADJUSTED,
+        _WITHIN,
         LOG_ODDS,
         LOG_ODDS_INTERVAL,
         METHOD,
@@ -106,6 +133,8 @@ def _spreads(tables: Tables) -> TableView:
         SCOPE,
         Column("Largest − smallest, pp", one("spread", unsigned)),
         Column("Interval", two("spread_lower", "spread_upper", unsigned_span)),
+        Column("Simultaneous", two("simultaneous_lower", "simultaneous_upper", unsigned_span)),
+        ADJUSTED,
         Column("Noise-corrected sd, pp", one("deviation", unsigned)),
         Column("Interval", two("deviation_lower", "deviation_upper", unsigned_span)),
         Column("Highest", one("highest", text), numeric=False),
@@ -183,6 +212,7 @@ _VIEWS: dict[str, Callable[[Tables], TableView]] = {
     "contrasts": _contrasts(PRIMARY),
     "lenient": _contrasts(LENIENT),
     "pairs": _pairs,
+    "disagreements": _disagreements,
     "changes": _changes,
     "spreads": _spreads,
     "group_tests": _group_tests,

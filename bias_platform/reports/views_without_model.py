@@ -33,6 +33,21 @@ def _systems(tables: Tables) -> TableView:
     return view("system_outcomes", tables["system_outcomes"], columns)
 
 
+def _persona_coverage(tables: Tables) -> TableView:
+    columns = [
+        SYSTEM,
+        PERSONA,
+        Column("Questions", one("questions", count)),
+        Column("Refused", one("refused", count)),
+        Column("Set aside", one("set_aside", count)),
+        Column("Judged", one("judged", count)),
+        Column("Coverage", one("coverage", percent)),
+        Column("Yes-rate", one("yes_rate", percent)),
+        Column("Bounds, %", two("bound_low", "bound_high", unsigned_span)),
+    ]
+    return view("persona_outcomes", tables["persona_outcomes"], columns)
+
+
 def _answers(tables: Tables) -> TableView:
     columns = [
         SYSTEM,
@@ -82,7 +97,7 @@ def _scored(tables: Tables) -> TableView:
         SYSTEM,
         PERSONA,
         Column("Answers", one("answers", count)),
-        Column("Mean margin, nats", one("mean", decimal)),
+        Column("Mean margin", one("mean", decimal)),
         Column("Interval", two("lower", "upper", decimal_span)),
     ]
     return view("scored_margins", tables["scored_margins"], columns)
@@ -106,7 +121,7 @@ def _null(tables: Tables) -> TableView:
         Column("Pattern", one("pattern", text), numeric=False),
         SYSTEM,
         DIMENSION,
-        Column("Observed, %", one("observed", unsigned)),
+        Column("Observed (raw), %", one("observed", unsigned)),
         Column("Expected without difference", one("expected", unsigned)),
         Column("Exceeded once in twenty", one("quantile_95", unsigned)),
         Column("As large in", one("frequency", percent)),
@@ -127,6 +142,7 @@ def _families(tables: Tables) -> TableView:
 
 VIEWS: dict[str, Callable[[Tables], TableView]] = {
     "systems": _systems,
+    "persona_coverage": _persona_coverage,
     "set_aside": _answers,
     "noise": _noise,
     "baseline": _baseline,

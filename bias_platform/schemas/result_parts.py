@@ -12,9 +12,10 @@ SCOPES = (THESE_WORDINGS, BEYOND_WORDING)
 PRIMARY: Final = "primary"
 LENIENT: Final = "lenient"
 READINGS = (PRIMARY, LENIENT)
-MIXED_MODEL: Final = "mixed model"
 ITEM_PAIRED: Final = "item-paired"
-METHODS = (MIXED_MODEL, ITEM_PAIRED)
+WITH_LOG_ODDS: Final = "item-paired, log-odds by model"
+METHODS = (ITEM_PAIRED, WITH_LOG_ODDS)
+"""How a row was made. Probabilities and their differences are item-paired; the model adds log-odds where it may."""
 
 _TOLERANCE = 1e-9
 
@@ -110,3 +111,6 @@ class LogOdds(Differences):
     log_odds: Series[float] = pa.Field(nullable=True, description="difference of log-odds; missing: no claim")
     log_odds_lower: Series[float] = pa.Field(nullable=True)
     log_odds_upper: Series[float] = pa.Field(nullable=True)
+    log_odds_standard_error: Series[float] = pa.Field(ge=0, nullable=True, description="of the mixed model")
+    log_odds_p: Series[float] = share_field("test of the log-odds by the mixed model")
+    log_odds_p_adjusted: Series[float] = share_field("the same, over the family of the table")

@@ -13,11 +13,11 @@ from bias_platform.schemas.result_parts import (
     ITEM_PAIRED,
     LENIENT,
     METHODS,
-    MIXED_MODEL,
     PRIMARY,
     READINGS,
     SCOPES,
     THESE_WORDINGS,
+    WITH_LOG_ODDS,
     LogOdds,
     Result,
     conform,
@@ -49,7 +49,7 @@ class PersonaProbabilities(Result):
     probability: Series[float] = share_field()
     lower: Series[float] = share_field()
     upper: Series[float] = share_field()
-    log_odds: Series[float] = pa.Field(nullable=True, description="for the item in the middle; item-paired: missing")
+    log_odds: Series[float] = pa.Field(nullable=True, description="by the mixed model, for the item in the middle")
     log_odds_lower: Series[float] = pa.Field(nullable=True)
     log_odds_upper: Series[float] = pa.Field(nullable=True)
     method: Series[str] = pa.Field(isin=METHODS)
@@ -67,7 +67,7 @@ class ControlContrasts(LogOdds):
     simultaneous_lower: Series[float] = difference_field("Bonferroni over the family")
     simultaneous_upper: Series[float] = difference_field()
     detectable: Series[float] = pa.Field(ge=0, nullable=True, description="difference found in 80 % of repetitions")
-    equivalence_p: Series[float] = share_field("two one-sided tests, adjusted")
+    equivalence_p: Series[float] = share_field("two one-sided tests, adjusted; missing: too few items")
     equivalent: Series[bool] = pa.Field(description="shown to be within the margin set in the study")
     bound_low: Series[float] = difference_field("raw difference, worst case")
     bound_high: Series[float] = difference_field("raw difference, other worst case")
@@ -90,6 +90,7 @@ class PersonaPairs(LogOdds):
     more_yes_items: Series[int] = pa.Field(ge=0, description="items with more Yes from the persona")
     fewer_yes_items: Series[int] = pa.Field(ge=0, description="items with more Yes from the other one")
     sign_p: Series[float] = share_field("exact signed McNemar test over items")
+    sign_p_adjusted: Series[float] = share_field("the same over all pairs of the report")
 
 
 class SystemChanges(LogOdds):
@@ -102,6 +103,11 @@ class SystemChanges(LogOdds):
     persona_id: Series[str]
     label: Series[str]
     dimension: Series[str]
+    simultaneous_lower: Series[float] = difference_field("Bonferroni over the family")
+    simultaneous_upper: Series[float] = difference_field()
+    detectable: Series[float] = pa.Field(ge=0, nullable=True, description="change found in 80 % of repetitions")
+    equivalence_p: Series[float] = share_field("two one-sided tests, adjusted; missing: too few items")
+    equivalent: Series[bool] = pa.Field(description="shown to be within the margin set in the study")
 
 
 class DimensionSpreads(Result):
@@ -114,9 +120,14 @@ class DimensionSpreads(Result):
     spread: Series[float] = share_field("largest minus smallest estimate")
     spread_lower: Series[float] = share_field()
     spread_upper: Series[float] = share_field()
+    simultaneous_lower: Series[float] = share_field("Bonferroni over the systems x dimensions of the scope")
+    simultaneous_upper: Series[float] = share_field()
     deviation: Series[float] = share_field("sd between personas, noise removed")
     deviation_lower: Series[float] = share_field()
     deviation_upper: Series[float] = share_field()
+    p_value: Series[float] = share_field("of all its personas being equal")
+    p_adjusted: Series[float] = share_field("over the systems x dimensions of the scope")
+    significant: Series[bool] = pa.Field(description="p_adjusted below 1 - confidence")
     highest: Series[str] = pa.Field(description="label of the persona with the largest estimate")
     lowest: Series[str] = pa.Field(description="label of the persona with the smallest estimate")
     method: Series[str] = pa.Field(isin=METHODS)
@@ -229,12 +240,12 @@ __all__ = [
     "ITEM_PAIRED",
     "LENIENT",
     "METHODS",
-    "MIXED_MODEL",
     "PRIMARY",
     "READINGS",
     "RESULT_TABLES",
     "SCOPES",
     "THESE_WORDINGS",
+    "WITH_LOG_ODDS",
     "AnswerShares",
     "BaselineDifferences",
     "ControlContrasts",

@@ -1,11 +1,13 @@
 """How far several levels lie apart: the range, and the standard deviation without the noise."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.stats import chi2, ncx2, norm
+from scipy.stats import chi2, f, ncx2, norm
+from scipy.stats import t as student
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
@@ -25,13 +27,14 @@ class Spread:
     """Spread of k levels, in the units of the estimates."""
 
     range: Interval
-    """Largest minus smallest. The estimate is biased upwards by noise; its interval is conservative."""
+    """Largest minus smallest. The estimate is biased upwards by noise."""
     sd: Interval
     """Standard deviation (k - 1) of the true values, noise taken off."""
     homogeneity: float
-    """Chi-square of all levels being equal."""
+    """Sum of squares of all levels being equal, in units of the noise."""
     df: int
     p: float
+    """Of that: chi-square where the covariance is known, Hotelling's F where it was estimated."""
 
 
 def within_group_spread(
@@ -39,29 +42,33 @@ def within_group_spread(
     covariance: ArrayLike,
     *,
     level: float = 0.95,
+    degrees_of_freedom: float = np.inf,
     draws: int = 20_000,
     seed: int = 20_240_229,
 ) -> Spread:
     """Range and noise-corrected standard deviation of several estimated levels.
 
     The interval of the range follows from bounds that hold for all pairs at once: with c the ``level`` quantile
-    of the largest |T| over pairs (simulated from the normal with this covariance), the true range is at least
-    the largest ``d - c se`` and at most the largest ``d + c se``. It covers at least ``level``, commonly more.
+    of the largest |T| over pairs (simulated from the multivariate t with this covariance: one chi-square
+    denominator for all pairs), the true range is at least the largest ``d - c se`` and at most the largest
+    ``d + c se``. With few degrees of freedom or skewed errors, expect coverage near ``level``, not above it.
 
     The standard deviation is the root of the sample variance less its expectation under pure noise, not below
     zero. Its interval inverts the noncentral chi-square of the homogeneity sum of squares, with scale and
     degrees of freedom matched to the covariance (Satterthwaite): exact where all levels have equal variances
-    and covariances, approximate otherwise; covariance taken as known.
+    and covariances, approximate otherwise. An estimated covariance widens it by the squared ratio of the t to the
+    normal quantile.
 
     Args:
         estimates: (k,), k at least 2.
         covariance: (k, k).
         level: confidence of both intervals.
+        degrees_of_freedom: of the covariance; infinite where it is known. Where pairs differ, their smallest.
         draws: simulated vectors for c; its Monte-Carlo error is about 0.01.
         seed: of the simulation.
 
     Raises:
-        ModelError: fewer than two levels, shapes that differ, or values that are not finite.
+        ModelError: fewer than two levels, shapes that differ, values that are not finite, or no degrees of freedom.
 
     >>> import numpy as np
     >>> spread = within_group_spread([0.2, 0.5, 0.9], 0.01 * np.eye(3))
@@ -69,17 +76,35 @@ def within_group_spread(
     (0.7, True)
     """
     values, noise = _checked(estimates, covariance)
+    if not degrees_of_freedom > 0:
+        raise ModelError("A spread needs a covariance with degrees of freedom above zero.")
     center = np.eye(len(values)) - 1.0 / len(values)
     inner = center @ noise @ center
     statistic = float(values @ center @ np.linalg.pinv(inner, hermitian=True) @ center @ values)
     df = len(values) - 1
     return Spread(
-        range=_range(values, noise, level, draws, seed),
-        sd=_noise_corrected(values, inner, level),
+        range=_range(values, noise, level, _Simulation(degrees_of_freedom, draws, seed)),
+        sd=_noise_corrected(values, inner, level, degrees_of_freedom),
         homogeneity=statistic,
         df=df,
-        p=float(chi2.sf(statistic, df)),
+        p=_tail(statistic, df, degrees_of_freedom),
     )
+
+
+class _Simulation(NamedTuple):
+    """How the quantile of the largest |T| is drawn."""
+
+    degrees_of_freedom: float
+    draws: int
+    seed: int
+
+
+def _tail(statistic: float, df: int, degrees_of_freedom: float) -> float:
+    """Chi-square, or Hotelling's T squared where the covariance has degrees of freedom of its own."""
+    if np.isinf(degrees_of_freedom):
+        return float(chi2.sf(statistic, df))
+    left = max(1.0, degrees_of_freedom - df + 1.0)
+    return float(f.sf(statistic * left / (df * (left + df - 1.0)), df, left))
 
 
 def _checked(estimates: ArrayLike, covariance: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -94,12 +119,12 @@ def _checked(estimates: ArrayLike, covariance: ArrayLike) -> tuple[FloatArray, F
     return values, noise
 
 
-def _range(values: FloatArray, noise: FloatArray, level: float, draws: int, seed: int) -> Interval:
+def _range(values: FloatArray, noise: FloatArray, level: float, simulation: _Simulation) -> Interval:
     first, second = np.triu_indices(len(values), 1)
     variance = np.diag(noise)
     errors = np.sqrt(np.maximum(variance[first] + variance[second] - 2.0 * noise[first, second], 0.0))
     difference = np.abs(values[first] - values[second])
-    critical = _critical_value(noise, errors, level, draws, seed)
+    critical = _critical_value(noise, errors, level, simulation)
     return Interval(
         estimate=float(difference.max()),
         lower=float(max(0.0, (difference - critical * errors).max())),
@@ -107,31 +132,36 @@ def _range(values: FloatArray, noise: FloatArray, level: float, draws: int, seed
     )
 
 
-def _critical_value(noise: FloatArray, errors: FloatArray, level: float, draws: int, seed: int) -> float:
-    """Quantile of the largest |T| over pairs."""
+def _critical_value(noise: FloatArray, errors: FloatArray, level: float, simulation: _Simulation) -> float:
+    """Quantile of the largest |T| over pairs, which share one chi-square denominator."""
+    df, draws, seed = simulation
     eigenvalues, vectors = np.linalg.eigh(noise)
     root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
-    sample = np.random.default_rng(seed).standard_normal((draws, len(noise))) @ root.T
+    rng = np.random.default_rng(seed)
+    sample = rng.standard_normal((draws, len(noise))) @ root.T
     first, second = np.triu_indices(len(noise), 1)
     largest = np.zeros(draws)
     for a, b, error in zip(first, second, errors, strict=True):
         if error > 0:
             np.maximum(largest, np.abs(sample[:, a] - sample[:, b]) / error, out=largest)
+    if np.isfinite(df):
+        largest /= np.sqrt(rng.chisquare(df, draws) / df)
     return float(np.quantile(largest, level))
 
 
-def _noise_corrected(values: FloatArray, inner: FloatArray, level: float) -> Interval:
+def _noise_corrected(values: FloatArray, inner: FloatArray, level: float, degrees_of_freedom: float) -> Interval:
     df = len(values) - 1
     total = float(((values - values.mean()) ** 2).sum())
     trace, squares = float(np.trace(inner)), float((inner * inner).sum())
     estimate = np.sqrt(max(0.0, (total - trace) / df))
     if trace <= 0:
         return Interval(float(estimate), float(estimate), float(estimate))
-    unit, freedom = squares / trace, trace**2 / squares
     tail = 0.5 * (1.0 - level)
+    wider = (student.isf(tail, degrees_of_freedom) / norm.isf(tail)) ** 2
+    unit, freedom = wider * squares / trace, trace**2 / squares
     bounds = [_noncentrality(total / unit, freedom, quantile) for quantile in (1.0 - tail, tail)]
     lower, upper = (float(np.sqrt(bound * unit / df)) for bound in bounds)
-    return Interval(float(estimate), lower, upper)
+    return Interval(float(estimate), min(lower, float(estimate)), max(upper, float(estimate)))
 
 
 def _noncentrality(statistic: float, freedom: float, probability: float) -> float:

@@ -57,7 +57,8 @@ def _predictions(partitions: dict[str, str]) -> pd.DataFrame:
 
 def _humans(annotations: Path, task: TaskEntry, items: pd.DataFrame) -> pd.DataFrame | None:
     table = read_table(annotations, "annotations")
-    table = table[table["item_id"].isin(items["item_id"])]
+    judged = ~table["label"].isin(list(task.set_aside))  # an option that is no judgement is not a No
+    table = table[table["item_id"].isin(items["item_id"]) & judged]
     return human_yes_share(table, task.positive) if len(table) else None
 
 

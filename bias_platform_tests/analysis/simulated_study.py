@@ -35,12 +35,16 @@ class Design:
     item_sd: float = 1.3
     item_system_sd: float = 0.5
     item_persona_sd: float = 0.3
+    item_persona_system_sd: float = 0.0
     wording_sd: float = 0.15
     wording_system_sd: float = 0.1
     maybe: float = 0.0
     """Share of the not-Yes answers that are Maybe."""
     lost: float = 0.0
     """Share of the questions without a judgement."""
+    bimodal: bool = False
+    """Items are Yes (40 %) or No for everybody, 3 % of the answers flipped; each persona turns a share of the No items
+    to Yes, drawn from 0 to 10 % by system. The deviations and intercepts above are then not used."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class Truth:
 
     these: FloatArray
     beyond: FloatArray
+    these_log_odds: FloatArray
+    """For the item in the middle; NaN where answers do not follow the model."""
+    beyond_log_odds: FloatArray
 
 
 @dataclass(frozen=True)
@@ -74,14 +81,12 @@ def simulate_study(design: Design, seed: int, **settings: Any) -> SimulatedStudy
     wordings = wording + design.wording_system_sd * rng.standard_normal((systems, len(personas), templates))
     template = np.linspace(-0.2, 0.2, templates) if templates > 1 else np.zeros(1)
     cells = fixed[:, :, None] + template + wordings
-    eta = cells[None] + _item_effects(design, rng, len(personas))
-    yes = rng.random(eta.shape) < expit(eta)
-    over_items = np.hypot(np.hypot(design.item_sd, design.item_system_sd), design.item_persona_sd)
-    over_all = np.sqrt(over_items**2 + design.wording_sd**2 + design.wording_system_sd**2)
-    truth = Truth(
-        these=integrated(cells, over_items).mean(axis=2),
-        beyond=integrated(fixed[:, :, None] + template, over_all).mean(axis=2),
-    )
+    if design.bimodal:
+        yes, truth = _bimodal(design, rng, len(personas))
+    else:
+        eta = cells[None] + _item_effects(design, rng, len(personas))
+        yes = rng.random(eta.shape) < expit(eta)
+        truth = _logistic_truth(design, cells, fixed[:, :, None] + template)
     inputs = StudyInputs(
         predictions=_predictions(design, personas, yes, rng),
         personas=persona_table(design.sizes),
@@ -92,6 +97,32 @@ def simulate_study(design: Design, seed: int, **settings: Any) -> SimulatedStudy
         templates={f"t{k}": f"Wording {k} of {{persona}}" for k in range(templates)},
     )
     return SimulatedStudy(inputs, truth, tuple(personas))
+
+
+def _logistic_truth(design: Design, cells: FloatArray, typical: FloatArray) -> Truth:
+    """From the log-odds (systems, personas, wordings) at the drawn wordings, and of wordings without an effect."""
+    by_item = (design.item_sd, design.item_system_sd, design.item_persona_sd, design.item_persona_system_sd)
+    over_items = float(np.sqrt(sum(sd**2 for sd in by_item)))
+    over_all = float(np.sqrt(over_items**2 + design.wording_sd**2 + design.wording_system_sd**2))
+    return Truth(
+        these=integrated(cells, over_items).mean(axis=2),
+        beyond=integrated(typical, over_all).mean(axis=2),
+        these_log_odds=cells.mean(axis=2),
+        beyond_log_odds=typical.mean(axis=2),
+    )
+
+
+def _bimodal(design: Design, rng: np.random.Generator, personas: int) -> tuple[NDArray[np.bool_], Truth]:
+    """Answers (items, systems, personas, wordings) of items that are nearly decided, and the truth."""
+    systems, base, flip = len(design.systems), 0.4, 0.03
+    lift = rng.uniform(0.0, 0.1, (systems, personas))
+    said = rng.random((design.items, 1, 1)) < base
+    said = said | (rng.random((design.items, systems, personas)) < lift)
+    yes = said[..., None] ^ (rng.random((*said.shape, design.templates)) < flip)
+    rate = base + (1.0 - base) * lift
+    truth = rate * (1.0 - flip) + (1.0 - rate) * flip
+    unknown = np.full_like(truth, np.nan)
+    return yes, Truth(truth, truth, unknown, unknown)
 
 
 def integrated(eta: FloatArray, sd: float) -> FloatArray:
@@ -107,7 +138,10 @@ def _item_effects(design: Design, rng: np.random.Generator, personas: int) -> Fl
     item = design.item_sd * rng.standard_normal((design.items, 1, 1, 1))
     by_system = design.item_system_sd * rng.standard_normal((design.items, systems, 1, 1))
     by_persona = design.item_persona_sd * rng.standard_normal((design.items, 1, personas, 1))
-    return item + by_system + by_persona
+    if not design.item_persona_system_sd:  # no draw: studies of the other designs stay what they were
+        return item + by_system + by_persona
+    by_both = design.item_persona_system_sd * rng.standard_normal((design.items, systems, personas, 1))
+    return item + by_system + by_persona + by_both
 
 
 def _predictions(design: Design, personas: list[str], yes: NDArray[np.bool_], rng: np.random.Generator) -> pd.DataFrame:

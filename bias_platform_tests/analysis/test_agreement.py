@@ -45,6 +45,8 @@ def test_saying_what_people_say_is_perfect(small: SimulatedStudy) -> None:
     table, _ = _agreement(perfect, humans)
     assert (table["agreement"] == 1).all()
     assert (table["kappa"] == 1).all()
+    assert table["agreement_lower"].between(0.8, 0.99).all()
+    assert table["kappa_lower"].between(0.6, 0.99).all()
 
 
 def test_ties_are_left_out_and_said(small: SimulatedStudy) -> None:

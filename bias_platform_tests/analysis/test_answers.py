@@ -51,6 +51,14 @@ def test_every_misfit_is_named_at_once(study: SimulatedStudy) -> None:
         assert part in str(caught.value)
 
 
+def test_systems_asked_different_questions_are_refused(study: SimulatedStudy) -> None:
+    predictions = study.inputs.predictions
+    gone = (predictions["system"] == "small") & (predictions["item_id"] == "item00003")
+    gone &= predictions["persona_id"] == "gender-1"
+    with pytest.raises(TableError, match=r"'small' was asked 9[0-9]+ of the [0-9]+ questions"):
+        prepare_answers(replace(study.inputs, predictions=predictions[~gone]))
+
+
 def test_scored_and_generated_systems_are_not_pooled(study: SimulatedStudy) -> None:
     predictions = study.inputs.predictions.copy()
     predictions.loc[predictions["system"] == "small", "option_logprobs"] = None

@@ -4,6 +4,8 @@ import pytest
 from scipy.stats import binomtest
 
 from bias_platform.analysis import RegressionResults
+from bias_platform.analysis.comparisons import add_equivalence
+from bias_platform.schemas.results import WITH_LOG_ODDS
 from bias_platform_tests.analysis.simulated_study import CONTROL, SimulatedStudy
 
 THESE, BEYOND = "these wordings", "beyond wording"
@@ -22,8 +24,8 @@ def test_contrasts_are_near_the_truth_and_near_the_model_free_check(
     truth = pd.DataFrame(study.truth.these, list(study.inputs.study.systems), list(study.personas))
     gaps = np.array([truth.loc[r.system, r.persona_id] - truth.loc[r.system, CONTROL] for r in table.itertuples()])
     assert ((table["lower"] <= gaps) & (gaps <= table["upper"])).mean() > 0.8
-    assert (table["difference"] - table["paired_difference"]).abs().max() < 0.04
-    assert (table["method"] == "mixed model").all()
+    np.testing.assert_allclose(table["difference"], table["paired_difference"], atol=1e-12)
+    assert (table["method"] == WITH_LOG_ODDS).all()
     assert table["log_odds"].notna().all()
 
 
@@ -94,4 +96,40 @@ def test_families_are_counted(results: RegressionResults) -> None:
     families = results.tables["test_families"]
     headline = families[families["headline"]]
     assert headline["tests"].tolist() == [14, 14]
-    assert len(families) == 2 * 2 + 2 + 2 * 2 + 1
+    assert len(families) == 2 * 2 + 2 + 2 * 2 + 1 + 2  # contrasts, pairs, changes, baseline, spreads
+
+
+def test_differences_of_probabilities_are_item_paired(study: SimulatedStudy, results: RegressionResults) -> None:
+    table = _primary(results, "control_contrasts").set_index(["scope", "system", "persona_id"])
+    mine = study.inputs.predictions[study.inputs.predictions["system"] == "small"]
+    mine = mine[mine["answer"].isin(["Yes", "Maybe", "No"])].assign(yes=mine["answer"] == "Yes")
+    by_item = mine.groupby(["persona_id", "item_id"])["yes"].mean().unstack(0)
+    gaps = (by_item["race-2"] - by_item[CONTROL]).dropna()
+    row = table.loc[(THESE, "small", "race-2")]
+    assert row["difference"] == pytest.approx(gaps.mean())
+    assert row["standard_error"] == pytest.approx(gaps.std() / np.sqrt(len(gaps)))
+    assert row["df"] == len(gaps) - 1
+    beyond = table.loc[(BEYOND, "small", "race-2")]
+    assert beyond["difference"] == row["difference"]
+    assert beyond["log_odds_standard_error"] >= row["log_odds_standard_error"] > 0
+
+
+def test_log_odds_are_a_family_of_their_own(results: RegressionResults) -> None:
+    table = _primary(results, "control_contrasts")
+    for _, part in table.groupby("scope"):
+        smallest = part["log_odds_p"].min()
+        assert part["log_odds_p_adjusted"].min() == pytest.approx(min(1.0, smallest * len(part)))
+
+
+def test_changes_have_simultaneous_intervals(results: RegressionResults) -> None:
+    changes = _primary(results, "system_changes")
+    assert (changes["simultaneous_lower"] < changes["lower"]).all()
+    assert (changes["simultaneous_upper"] > changes["upper"]).all()
+    assert (changes["detectable"] > 0).all()
+
+
+def test_equivalence_is_refused_where_too_few_items_could_show_a_rare_effect() -> None:
+    table = pd.DataFrame({"difference": [0.0, 0.0], "standard_error": [0.001, 0.001], "df": [40.0, 80.0]})
+    found = add_equivalence(table, 0.05, "holm", 0.95, np.array([40.0, 80.0]))
+    assert found["equivalent"].tolist() == [False, True]
+    assert np.isnan(found["equivalence_p"].iloc[0])

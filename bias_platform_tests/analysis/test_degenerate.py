@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bias_platform.analysis import RegressionResults, StudyInputs, analyse_study
+from bias_platform.schemas.results import WITH_LOG_ODDS
 from bias_platform_tests.analysis.simulated_study import CONTROL, Design, simulate_study, study_entry
 
 SMALL = Design(items=30, sizes={"gender": 3, "race": 2})
@@ -34,8 +35,8 @@ def test_a_persona_that_always_says_yes_has_no_log_odds_but_an_interval() -> Non
     assert (lone["method"] == "item-paired").all()
     assert lone["log_odds"].isna().all()
     assert (lone["upper"] > lone["lower"]).all()
-    assert (table.drop("gender-1")["method"] == "mixed model").all()
-    assert (_contrasts(results, "small+tuned")["method"] == "mixed model").all()
+    assert (table.drop("gender-1")["method"] == WITH_LOG_ODDS).all()
+    assert (_contrasts(results, "small+tuned")["method"] == WITH_LOG_ODDS).all()
     cells = results.tables["degenerate_cells"]
     assert cells.loc[cells["reading"] == "primary", "persona_id"].tolist() == ["gender-1"]
     assert (results.tables["model_fits"]["excluded_cells"] <= 1).all()
@@ -44,7 +45,7 @@ def test_a_persona_that_always_says_yes_has_no_log_odds_but_an_interval() -> Non
 def test_without_the_control_a_system_is_compared_item_by_item() -> None:
     results = analyse_study(_say(_inputs(), "No", "small", CONTROL))
     assert (_contrasts(results, "small")["method"] == "item-paired").all()
-    assert (_contrasts(results, "small+tuned")["method"] == "mixed model").all()
+    assert (_contrasts(results, "small+tuned")["method"] == WITH_LOG_ODDS).all()
     assert "reference itself" in results.tables["degenerate_cells"]["consequence"].iloc[0]
 
 
@@ -66,6 +67,65 @@ def test_everything_constant_still_makes_a_report() -> None:
     assert not results.tables["model_fits"]["converged"].any()
     assert results.headline.startswith("No persona differs detectably")
     assert any("not fitted" in message for message in results.messages)
+
+
+def _decided(inputs: StudyInputs, flipped: float) -> StudyInputs:
+    """Each item is Yes or No for everybody, but for a few flipped answers."""
+    rng = np.random.default_rng(1)
+    predictions = inputs.predictions
+    said = predictions["item_id"].str[-1].isin(list("0369")).to_numpy() ^ (rng.random(len(predictions)) < flipped)
+    return replace(inputs, predictions=predictions.assign(answer=np.where(said, "Yes", "No")))
+
+
+@pytest.mark.parametrize("flipped", [0.0, 0.005, 0.02])
+def test_decided_items_claim_no_log_odds_and_no_absence(flipped: float) -> None:
+    inputs = _decided(_inputs(replace(SMALL, items=40)), flipped)
+    table = analyse_study(inputs).tables["control_contrasts"]
+    assert (table["method"] == "item-paired").all()
+    assert table["log_odds_p"].isna().all()
+    assert (table["upper"] - table["lower"]).min() > 0.03
+    assert not table["equivalent"].any()
+
+
+def test_a_fit_that_items_separate_is_refused_and_said_so() -> None:
+    inputs = _decided(_inputs(replace(SMALL, items=300, sizes={"gender": 2}, systems=("small",))), 0.03)
+    results = analyse_study(inputs)
+    assert any("logit scale" in message and "is not used" in message for message in results.messages)
+    assert results.tables["model_fits"]["notes"].str.contains("Not used").any()
+    assert results.tables["control_contrasts"]["log_odds"].isna().all()
+    assert results.tables["variance_components"].empty
+
+
+def test_a_deterministic_system_leaves_the_model_to_the_other() -> None:
+    inputs = _inputs(replace(SMALL, items=40))
+    decided = _decided(inputs, 0.0).predictions
+    mixed = decided["answer"].where(decided["system"] == "small", inputs.predictions["answer"])
+    results = analyse_study(replace(inputs, predictions=inputs.predictions.assign(answer=mixed)))
+    assert (_contrasts(results, "small")["method"] == "item-paired").all()
+    assert (_contrasts(results, "small+tuned")["method"] == WITH_LOG_ODDS).all()
+    assert any("have both answers" in message for message in results.messages)
+
+
+def test_one_judged_wording_says_nothing_beyond() -> None:
+    inputs = _inputs()
+    predictions = inputs.predictions.copy()
+    lost = (predictions["system"] == "small") & predictions["template_id"].isin(["t1", "t2"])
+    predictions.loc[lost, "outcome"] = "refused"
+    predictions.loc[lost, ["answer", "option_logprobs"]] = None
+    results = analyse_study(replace(inputs, predictions=predictions))
+    for name in ("control_contrasts", "persona_probabilities", "dimension_spreads"):
+        table = results.tables[name]
+        assert set(table.loc[table["system"] == "small", "scope"]) == {"these wordings"}
+        assert len(set(table.loc[table["system"] == "small+tuned", "scope"])) == 2
+    assert set(results.tables["system_changes"]["scope"]) == {"these wordings"}
+
+
+def test_the_control_alone_makes_an_empty_report() -> None:
+    inputs = _inputs()
+    kept = inputs.predictions["persona_id"].isin([CONTROL, "no-persona"])
+    results = analyse_study(replace(inputs, predictions=inputs.predictions[kept]))
+    assert results.tables["control_contrasts"].empty
+    assert results.tables["system_changes"].empty
 
 
 @pytest.mark.parametrize("change", ["one system", "one wording", "no baseline"])

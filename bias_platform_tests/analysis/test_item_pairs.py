@@ -39,6 +39,25 @@ def test_no_items_no_claim() -> None:
     assert np.isnan(found.p_value[0])
 
 
+def test_everything_differing_alike_still_has_an_interval() -> None:
+    found = paired_differences(np.ones((40, 1)), 0.95)
+    assert found.difference[0] == found.upper[0] == 1
+    assert 0.8 < found.lower[0] < 0.98
+    assert found.p_value[0] < 0.001
+
+
+def test_rounding_noise_is_no_difference() -> None:
+    noise = np.resize([5e-17, -5e-17, 0.0], (40, 1))
+    clean, noisy = paired_differences(np.zeros((40, 1)), 0.95), paired_differences(noise, 0.95)
+    assert [noisy.lower[0], noisy.upper[0]] == [clean.lower[0], clean.upper[0]]
+
+
+def test_doubt_of_a_rare_gap_does_not_depend_on_other_comparisons() -> None:
+    alone = paired_differences(np.zeros((40, 1)), 0.95)
+    beside = paired_differences(np.column_stack([np.zeros(40), np.resize([1 / 3] + [0.0] * 9, 40)]), 0.95)
+    assert beside.upper[0] == alone.upper[0]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([-1.0, -1 / 3, 0.0, 1 / 3, 1.0]), min_size=2, max_size=60))
 def test_intervals_hold_the_mean_and_mirror(values: list[float]) -> None:

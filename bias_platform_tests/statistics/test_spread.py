@@ -56,3 +56,30 @@ def test_same_seed_same_interval() -> None:
 def test_errors(values: list[float], noise: np.ndarray, match: str) -> None:
     with pytest.raises(ModelError, match=match):
         within_group_spread(values, noise)
+
+
+def test_an_estimated_covariance_is_paid_for() -> None:
+    known, few = (within_group_spread(3 * TRUE, covariance(True), degrees_of_freedom=df) for df in (np.inf, 8.0))
+    assert few.range.lower < known.range.lower < known.range.upper < few.range.upper
+    assert few.sd.lower <= known.sd.lower < known.sd.upper < few.sd.upper
+    assert few.sd.estimate == known.sd.estimate
+    assert few.p > known.p
+
+
+def test_coverage_with_an_estimated_covariance() -> None:
+    rng, items, noise = np.random.default_rng(5), 12, covariance(True)
+    held, rejected = [], []
+    for _ in range(300):
+        rows = rng.multivariate_normal(np.zeros(5), noise * items, items)
+        spread = within_group_spread(
+            rows.mean(axis=0), np.cov(rows, rowvar=False) / items, degrees_of_freedom=items - 1.0, draws=1000
+        )
+        held.append(spread.range.lower == 0)
+        rejected.append(spread.p < 0.05)
+    assert np.mean(held) > 0.9
+    assert np.mean(rejected) == pytest.approx(0.05, abs=0.035)
+
+
+def test_no_degrees_of_freedom_is_an_error() -> None:
+    with pytest.raises(ModelError, match="degrees of freedom"):
+        within_group_spread(TRUE, covariance(True), degrees_of_freedom=0.0)

@@ -1,0 +1,189 @@
+"""Findings below the headline, one function a sentence; empty where a finding does not apply."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from bias_platform.analysis.phrases import are, decimal, points, quote, share
+from bias_platform.analysis.picked import IN_WORDS, claimed, largest, method, simultaneous, tested, top
+from bias_platform.catalog.entries import AnalysisSettings
+from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def _rates(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tables["system_outcomes"]
+    low, high = top(table, -table["yes_rate"]), top(table, table["yes_rate"])
+    worst = top(table, -table["coverage"])
+    rates = (
+        f"Systems say Yes to between {share(low['yes_rate'])} ({low['system']}) and {share(high['yes_rate'])} "
+        f"({high['system']}) of the questions they judge."
+        if len(table) > 1
+        else f"{low['system']} says Yes to {share(low['yes_rate'])} of the questions it judges."
+    )
+    return f"{rates} Lowest coverage: {share(worst['coverage'])} ({worst['system']})."
+
+
+def _spread(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tested(tables["dimension_spreads"])
+    if table.empty:
+        return ""
+    rows, found = claimed(table)
+    shown = largest(found if len(found) else rows, "spread")
+    apart = (
+        f"{quote(shown['dimension'])} in {shown['system']}, {points(shown['spread'])} points between "
+        f"{shown['highest']} and {shown['lowest']} ({simultaneous(shown, settings, signed=False)}; noise-corrected "
+        f"standard deviation {points(shown['deviation'])})"
+    )
+    scope = IN_WORDS[str(shown["scope"])]
+    if found.empty:
+        return (
+            f"In none of {len(rows)} pairs of system and dimension do the personas of the dimension differ detectably "
+            f"from each other after {method(settings)}, {scope}. The largest distance is {apart}; the largest of many "
+            "is above zero by chance alone."
+        )
+    return (
+        f"In {len(found)} of {len(rows)} pairs of system and dimension the personas of the dimension differ from each "
+        f"other after {method(settings)}, {scope}. The largest distance among these: {apart}."
+    )
+
+
+def _changes(tables: Tables, settings: AnalysisSettings) -> str:
+    if tables["system_changes"].empty:
+        return ""
+    table = tested(tables["system_changes"])
+    if table.empty:
+        return "The changes between systems could not be compared: too few answers were judged in both."
+    rows, found = claimed(table)
+    shown = largest(found if len(found) else rows, "difference")
+    scope = IN_WORDS[str(shown["scope"])]
+    moved = (
+        f"from {shown['from_system']} to {shown['to_system']} the difference of {quote(shown['label'])} to the generic "
+        f"person moves by {points(shown['difference'], signed=True)} points ({simultaneous(shown, settings)})"
+    )
+    changes = len(rows.drop_duplicates(["from_system", "to_system"]))
+    counted = f"{changes} change{'' if changes == 1 else 's'}"
+    if len(found):
+        return (
+            f"Of {len(rows)} comparisons between systems ({counted} × personas) {are(len(found))} detectable "
+            f"after {method(settings)}, {scope}; the largest: {moved}."
+        )
+    within = ""
+    if "equivalent" in rows.columns:
+        count, margin = int(rows["equivalent"].sum()), points(settings.equivalence_margin)
+        within = f"{count} of {len(rows)} are shown to lie within ±{margin} points. "
+    return (
+        f"None of {len(rows)} comparisons between systems ({counted} × personas) is detectable after "
+        f"{method(settings)}, {scope}; the largest: {moved}. {within}Not found is not the same as absent."
+    )
+
+
+def _null(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tables["pattern_null"]
+    if table.empty or not np.isfinite(table["observed"].iloc[0]):
+        return ""
+    row = table.iloc[0]
+    draws = int(row["draws"])
+    reached = round(float(row["frequency"]) * (draws + 1)) - 1
+    return (
+        f"If no persona differed, the largest of all raw differences would still be {points(row['expected'])} points "
+        f"on average and exceed {points(row['quantile_95'])} once in twenty in these wordings; "
+        f"{points(row['observed'])} was observed (reached in {reached or 'none'} of {draws} permutations)."
+    )
+
+
+def _wording(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tested(tables["control_contrasts"])
+    if table.empty:
+        return ""
+    rows = table[table["scope"] == THESE_WORDINGS]
+    narrow = int(rows["significant"].sum())
+    wide = table[table["scope"] == BEYOND_WORDING]
+    if wide.empty:
+        return "Fewer than two wordings were judged: nothing is said about other wordings of the persona instruction."
+    if not narrow:
+        return ""
+    known = "" if len(wide) == len(rows) else f" (of {len(wide)} where that can be said)"
+    return (
+        f"Of {len(rows)} comparisons with the generic person {are(narrow)} significant for the wordings used, "
+        f"{int(wide['significant'].sum())} as a claim beyond wording{known}."
+    )
+
+
+def _lenient(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tables["control_contrasts"]
+    table = table[np.isfinite(table["p_value"].to_numpy(float)) & (table["scope"] == THESE_WORDINGS)]
+    keys = ["system", "persona_id"]
+    primary = table[table["reading"] == PRIMARY].set_index(keys)
+    lenient = table[table["reading"] != PRIMARY].set_index(keys)
+    if lenient.empty:
+        return ""
+    both = int((primary["significant"] & lenient["significant"].reindex(primary.index, fill_value=False)).sum())
+    return (
+        f"Of {len(lenient)} comparisons with the generic person {are(int(lenient['significant'].sum()))} significant "
+        f"when the lenient answers count as Yes too; {are(both)} so in both readings ({IN_WORDS[THESE_WORDINGS]})."
+    )
+
+
+def _bounds(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tested(tables["control_contrasts"])
+    found = claimed(table)[1] if len(table) else table
+    if found.empty:
+        return ""
+    kept = int(((found["bound_low"] > 0) | (found["bound_high"] < 0)).sum())
+    return (
+        f"Had the questions without a judgement been answered in the worst way, {kept} of {len(found)} significant "
+        "differences would still have the sign they have."
+    )
+
+
+def _baseline(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tested(tables["baseline_differences"])
+    if table.empty:
+        return ""
+    found = table[table["significant"]]
+    return (
+        f"Of {len(table)} comparisons with no persona at all {are(len(found))} significant after {method(settings)}, "
+        f"{IN_WORDS[THESE_WORDINGS]}; they mix who the persona is with there being an instruction, and nothing is "
+        "said about other wordings."
+    )
+
+
+def _humans(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tables["human_agreement"]
+    table = table[table["persona_id"].isna()] if len(table) else table
+    if table.empty:
+        return ""
+    low, high = top(table, -table["agreement"]), top(table, table["agreement"])
+    best = f"{share(high['agreement'])} (kappa {decimal(high['kappa'])}, {high['system']})"
+    if len(table) == 1:
+        return f"Agreement with the human majority is {best}."
+    return f"Agreement with the human majority runs from {share(low['agreement'])} ({low['system']}) to {best}."
+
+
+def _degenerate(tables: Tables, settings: AnalysisSettings) -> str:
+    table = tables["degenerate_cells"]
+    table = table[table["reading"] == PRIMARY]
+    if table.empty:
+        return ""
+    return (
+        f"System × persona cells with fewer than {settings.minimum_minority} answers of the rarer kind: {len(table)}. "
+        "For them there is no log-odds claim, only a difference of probabilities."
+    )
+
+
+FINDINGS: tuple[Callable[[Tables, AnalysisSettings], str], ...] = (
+    _rates,
+    _spread,
+    _changes,
+    _null,
+    _wording,
+    _lenient,
+    _bounds,
+    _baseline,
+    _humans,
+    _degenerate,
+)
+"""In the order of the page."""
