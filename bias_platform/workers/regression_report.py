@@ -64,8 +64,11 @@ def _humans(annotations: Path, task: TaskEntry, items: pd.DataFrame) -> pd.DataF
 
 def _corpus_facts(study: StudyEntry, corpus: CorpusEntry, request: dict[str, Any]) -> dict[str, object]:
     manifest = read_manifest(Path(request["annotations"]).parent, f"corpora/{study.corpus}")
-    declared = {"corpus": study.corpus, "licence": corpus.licence, "source": corpus.source, "language": corpus.language}
-    return {**declared, "sensitivity": corpus.sensitivity, **manifest.facts}
+    declared = {"licence": corpus.licence, "source": corpus.source, "language": corpus.language}
+    counted: dict[str, object] = {
+        name: manifest.facts[name] for name in ("items", "annotations", "annotators") if name in manifest.facts
+    }
+    return {**declared, "sensitivity": corpus.sensitivity, **counted}
 
 
 def _served_as(study: StudyEntry, models: dict[str, Any]) -> dict[str, str]:
