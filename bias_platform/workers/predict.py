@@ -119,8 +119,8 @@ def _answer(
         staging.rows[PART] = write_table(table, staging.folder / PART)
         staging.facts.update(_facts(table, answering.task))
     held = on_progress.from_ledger or 0
-    spent = {"cells_asked": len(table) - held, "cells_from_ledger": held, "seconds": time.monotonic() - started}
-    session.published(persona, staging.published, **spent)
+    asked = {"cells_asked": len(table) - held, "cells_from_ledger": held, "cells_kept": 0}
+    session.published(persona, staging.published, **asked, seconds=time.monotonic() - started)
 
 
 def _facts(table: pd.DataFrame, task: TaskEntry) -> dict[str, Any]:

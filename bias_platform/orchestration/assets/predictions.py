@@ -24,7 +24,7 @@ from bias_platform.orchestration.recording import forced, record_partition, tag_
 from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.orchestration.worker_messages import follow_published
 from bias_platform.schemas import Predictions
-from bias_platform.storage import publish, read_manifest
+from bias_platform.storage import Manifest, publish, read_manifest
 from bias_platform.storage.names import INDEX, PART, SYSTEM
 
 
@@ -135,10 +135,11 @@ def _answer(house: House, study: str, run: Run, system: str, personas: list[str]
     blueprints = {persona: house.blueprints.prediction(study, system, persona) for persona in personas}
     pending = {}
     for persona, blueprint in blueprints.items():
-        if reused(run, blueprint) is None:
+        kept = reused(run, blueprint)
+        if kept is None:
             pending[persona] = blueprint
         else:
-            _record(house, study, run, system, persona, blueprint, {})
+            _record(house, study, run, system, persona, blueprint, kept_metadata(kept))
     if not pending:
         return
 
@@ -168,6 +169,11 @@ def _record(
     record_partition(run.context, f"{system}|{persona}", manifest, upstream, metadata)
 
 
+def kept_metadata(kept: Manifest) -> dict[str, Any]:
+    """What the UI shows of a partition that had been published before: the same fields as of a new one."""
+    return {"cells_asked": 0, "cells_from_ledger": 0, "cells_kept": kept.rows, "seconds": 0.0}
+
+
 def _request(
     house: House, study: str, entry: StudyEntry, system: str, pending: Mapping[str, Blueprint]
 ) -> dict[str, Any]:
@@ -175,7 +181,6 @@ def _request(
         "study": study,
         "lake": str(house.lake.home),
         "system": str(house.lake.system(system) / SYSTEM),
-        "task_slug": entry.task,
         "task": house.catalog.tasks[entry.task].model_dump(mode="json"),
         "templates": dict(house.catalog.template_sets[entry.template_set].templates),
         "questions": str(house.lake.questions(study)),
