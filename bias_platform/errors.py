@@ -35,6 +35,11 @@ class LedgerBusyError(UserError):
     """Another process is writing the ledger."""
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 row`, `2,000 rows`; `plural` where an s is not enough."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def bullet_list(lines: Iterable[str], limit: int = 50) -> str:
     """Joins problem lines under each other; beyond `limit` it says how many more there are."""
     shown = list(lines)

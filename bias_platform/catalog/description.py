@@ -12,6 +12,7 @@ from bias_platform.catalog.entries import (
     StudyEntry,
 )
 from bias_platform.catalog.systems import all_systems, study_personas
+from bias_platform.errors import counted
 
 _WIDTH = 24
 
@@ -96,7 +97,7 @@ def _study(catalog: Catalog, slug: str, study: StudyEntry) -> str:
         ("task", study.task),
         ("items", f"{drawn} of {where}"),
         ("personas", f"{len(study_personas(catalog, study))} with control and baseline, from {study.persona_set}"),
-        ("questions per item", f"{each:,} to each of {len(study.systems)} systems"),
+        ("questions per item", f"{each:,} to each of {counted(len(study.systems), 'system')}"),
     ]
     if sample.n:
         rows.append(("questions in all", f"{sample.n * each * len(study.systems):,}"))

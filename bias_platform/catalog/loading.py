@@ -13,7 +13,7 @@ from bias_platform.catalog.layers import SECTIONS, RawCatalog, read_layers
 from bias_platform.catalog.problems import Problem, shown
 from bias_platform.catalog.references import reference_problems
 from bias_platform.catalog.typing_errors import entry_problems
-from bias_platform.errors import CatalogError, bullet_list
+from bias_platform.errors import CatalogError, bullet_list, counted
 
 ENTRY_TYPES: dict[str, type[entries.Entry]] = {
     "corpora": entries.CorpusEntry,
@@ -48,7 +48,7 @@ def load_catalog(name_or_folder: str | Path | None = None) -> Catalog:
         raw.complain(reference_problems(catalog, raw.sections))
     if raw.problems:
         lines = list(dict.fromkeys(line for _, _, line in sorted(raw.problems)))
-        count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+        count = counted(len(lines), "mistake")
         raise CatalogError(f"the catalog in {folder} has {count}:\n{bullet_list(lines, limit=200)}")
     return catalog
 

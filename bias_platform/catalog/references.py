@@ -17,6 +17,7 @@ from bias_platform.catalog.entries import (
 )
 from bias_platform.catalog.problems import Field, Problem, allowed, unknown
 from bias_platform.catalog.systems import parse_system, study_personas
+from bias_platform.errors import counted
 
 MOST_PARTITIONS = 25_000
 """Keys of one study's grid of systems x personas that the orchestration can show and schedule."""
@@ -200,5 +201,6 @@ def _grid(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem
     personas = len(study_personas(catalog, study))
     keys = len(study.systems) * personas
     if keys > MOST_PARTITIONS:
-        message = f"{len(study.systems)} systems x {personas} personas are {keys} partitions; at most {MOST_PARTITIONS}"
+        grid = f"{counted(len(study.systems), 'system')} x {personas} personas are {keys} partitions"
+        message = f"{grid}; at most {MOST_PARTITIONS}"
         yield Problem((*place, "systems"), f"{message} can be kept; split the study by `dimensions` or by systems")

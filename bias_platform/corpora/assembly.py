@@ -1,7 +1,7 @@
 """The last step of every reader: raw rows, in the platform's own columns, become the two tables and their facts."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from bias_platform.corpora.cleaning import clean_posts
 from bias_platform.corpora.pseudonyms import pseudonymise
-from bias_platform.errors import CorpusError
+from bias_platform.errors import CorpusError, counted
 from bias_platform.schemas import Annotations, Items, validate_table
 
 ATTRIBUTE_PREFIX = "annotator_"
@@ -26,6 +26,19 @@ class CorpusTables(NamedTuple):
     """table `Annotations`, with one text column `annotator_<attribute>` an attribute"""
     facts: dict[str, Any]
     """counts of what was read, merged, dropped and changed; JSON values only"""
+
+    def without(self, item_ids: Collection[str]) -> "CorpusTables":
+        """The same corpus without some posts; the facts are those of what is left."""
+        items, annotations = (
+            table[~table["item_id"].isin(list(item_ids))].reset_index(drop=True)
+            for table in (self.items, self.annotations)
+        )
+        gone = len(self.items) - len(items)
+        if not gone:
+            return self
+        return CorpusTables(
+            items, annotations, {**self.facts, **_table_facts(items, annotations), "withdrawn_posts": gone}
+        )
 
 
 def item_ids(corpus: str, texts: Iterable[str]) -> list[str]:
@@ -59,7 +72,7 @@ def assemble(corpus: str, rows: pd.DataFrame, decode_html: bool, facts: dict[str
     dropped = int(rows.loc[empty, "row"].nunique())
     rows = rows.assign(text=cleaned.texts)[~empty].reset_index(drop=True)
     if rows.empty:
-        raise CorpusError(f"corpus '{corpus}' holds no post: {read} rows were read, all with an empty text")
+        raise CorpusError(f"corpus '{corpus}' holds no post: {counted(read, 'row')} read, all with an empty text")
     ids = dict(zip(texts := rows["text"].unique(), item_ids(corpus, texts), strict=True))
     rows.insert(0, "item_id", rows["text"].map(ids))
     items, in_several = _items(rows)

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bias_platform.errors import CorpusError, bullet_list
+from bias_platform.errors import CorpusError, bullet_list, counted
 
 Format = Literal["csv", "jsonl", "parquet"]
 _BY_SUFFIX: dict[str, Format] = {
@@ -71,7 +71,7 @@ def as_texts(values: pd.Series, strict: bool = False) -> tuple[pd.Series, list[i
 def row_examples(rows: Sequence[int]) -> str:
     """`3 rows (1, 4, 9)`: how many and the first few row numbers; row 1 is the first row of data."""
     shown = ", ".join(map(str, rows[:_EXAMPLES])) + (", ..." if len(rows) > _EXAMPLES else "")
-    return f"{len(rows)} row{'s' if len(rows) != 1 else ''} ({shown})"
+    return f"{counted(len(rows), 'row')} ({shown})"
 
 
 def _as_text(value: Any) -> str:
@@ -97,7 +97,7 @@ def _read_csv(path: Path, required: Sequence[str], optional: Sequence[str]) -> p
         else:
             wrong.append(number)
     if wrong:
-        raise CorpusError(f"{path}: {row_examples(wrong)} have not the {len(header)} cells of the header")
+        raise CorpusError(f"{path}: {row_examples(wrong)} without the {len(header)} cells of the header")
     return pd.DataFrame(kept, columns=list(places), dtype=object)
 
 
@@ -115,8 +115,7 @@ def _decoded(path: Path) -> str:
     except UnicodeDecodeError:
         wrong = [number for number, line in enumerate(raw.split(b"\n"), start=1) if not _is_utf8(line)]
         shown = ", ".join(map(str, wrong[:_EXAMPLES])) + (", ..." if len(wrong) > _EXAMPLES else "")
-        plural = "lines are" if len(wrong) > 1 else "line is"
-        message = f"{path}: {len(wrong)} {plural} not UTF-8 (line {shown}); save the file as UTF-8"
+        message = f"{path}: not UTF-8 in {counted(len(wrong), 'line')} ({shown}); save the file as UTF-8"
         raise CorpusError(message) from None
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from bias_platform.catalog.entries import ColumnMapping, CorpusEntry
 from bias_platform.corpora.assembly import ATTRIBUTE_PREFIX, CorpusTables, assemble
 from bias_platform.corpora.raw_files import as_texts, read_columns, row_examples
-from bias_platform.errors import CorpusError, bullet_list
+from bias_platform.errors import CorpusError, bullet_list, counted
 
 
 class _Texts(NamedTuple):
@@ -87,7 +87,8 @@ def _options(name: str, raw: pd.Series, label_values: Mapping[str, str]) -> tupl
     label = plain.map(known).astype(object)
     counts = plain[label.isna() & (plain != "")].value_counts().sort_index()
     problems = [
-        f"column '{name}': the value '{value}' ({n} rows) is not in `label_values`" for value, n in counts.items()
+        f"column '{name}': the value '{value}' ({counted(n, 'row')}) is not in `label_values`"
+        for value, n in counts.items()
     ]
     if problems:
         problems[-1] += f" (there are: {', '.join(repr(value) for value in label_values)})"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.catalog.entries import EngineSettings, TaskEntry
-from bias_platform.errors import UserError, bullet_list
+from bias_platform.errors import UserError, bullet_list, counted
 from bias_platform.inference.cells import Cells, MessageRenderer, SystemIdentity, build_cells
 from bias_platform.inference.engines.base import ChoiceEngine, EngineIdentity, ScoredBatch
 from bias_platform.inference.ledger import Ledger, LedgerReader
@@ -157,7 +157,7 @@ def _refuse_failures(table: pd.DataFrame, maximum: float, system: str, ledger: L
     if len(failed) <= maximum * len(table):
         return
     reasons = Counter(str(detail).partition(":")[0] for detail in failed)
-    lines = [f"{reason}: {count:,} cells" for reason, count in reasons.most_common()]
+    lines = [f"{reason}: {counted(count, 'cell')}" for reason, count in reasons.most_common()]
     raise UserError(
         f"{len(failed):,} of {len(table):,} cells of system '{system}' failed ({len(failed) / len(table):.2%}), more "
         f"than the study's maximum_failed_share allows ({maximum:.2%}):\n{bullet_list(lines)}\nThe other "

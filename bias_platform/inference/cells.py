@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import pandas as pd
 
 from bias_platform.catalog.entries import EngineSettings
-from bias_platform.errors import TableError
+from bias_platform.errors import TableError, counted
 from bias_platform.inference.engines.base import ChoicePrompt, EngineIdentity
 from bias_platform.inference.identity import cell_ids, join_part_hashes, part_hash
 
@@ -107,8 +107,8 @@ def _users(questions: pd.DataFrame, items: pd.DataFrame, renderer: MessageRender
     missing = sorted(set(questions["item_id"]) - texts.keys())
     if missing:
         raise TableError(
-            f"table 'questions' names {len(missing)} items that table 'items' does not hold, e.g. {missing[0]}; "
-            "materialize both again"
+            f"table 'questions' names {counted(len(missing), 'item')} that table 'items' does not hold, "
+            f"e.g. {missing[0]}; materialize both again"
         )
     keys = list(zip(questions["item_id"], questions["option_order"], strict=True))
     known = {key: _part("user", renderer.user_message(texts[key[0]], key[1])) for key in dict.fromkeys(keys)}

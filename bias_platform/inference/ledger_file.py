@@ -109,7 +109,13 @@ def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
 def _guarded(path: Path, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
     try:
         return connect()
+    except sqlite3.OperationalError as error:
+        raise UserError(
+            f"the ledger {path} cannot be opened ({error}); what it holds is kept: make room, or check the permissions "
+            "of its folder, then run it again"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise UserError(
-            f"the ledger {path} cannot be opened ({error}); if it is damaged, move it away: what it held is asked again"
+            f"the ledger {path} is damaged ({error}); bring it back from a backup, or move it elsewhere (do not delete "
+            "it): what cannot be brought back is asked again"
         ) from error

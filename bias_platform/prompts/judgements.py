@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.catalog.entries import TaskEntry, TrainingData
-from bias_platform.errors import CorpusError, bullet_list
+from bias_platform.errors import CorpusError, bullet_list, counted
 
 
 def judgements_to_learn(
@@ -44,7 +44,7 @@ def judgements_to_learn(
 def labels_allowed(annotations: pd.DataFrame, task: TaskEntry) -> None:
     """Refuses labels that are no option of the task, all at once with their counts."""
     counts = annotations["label"].value_counts().sort_index()
-    wrong = [f"'{label}' ({n} rows)" for label, n in counts.items() if label not in task.option_values]
+    wrong = [f"'{label}' ({counted(n, 'row')})" for label, n in counts.items() if label not in task.option_values]
     if wrong:
         allowed = ", ".join(task.option_values)
         raise CorpusError(

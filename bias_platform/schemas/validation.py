@@ -4,7 +4,7 @@ import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
 
-from bias_platform.errors import TableError, bullet_list
+from bias_platform.errors import TableError, bullet_list, counted
 
 
 def validate_table(table: pd.DataFrame, schema: type[pa.DataFrameModel], name: str) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def _failure_lines(cases: pd.DataFrame) -> list[str]:
     grouped = cases.groupby(["column", "check"], dropna=False, sort=True)
     for (column, check), rows in grouped:
         indices = rows["index"].dropna().unique()
-        where = f" in {len(indices)} rows, first at row {indices[0]}" if len(indices) else ""
+        where = f" in {counted(len(indices), 'row')}, first at row {indices[0]}" if len(indices) else ""
         names_problem = str(check).startswith(("column_in", "dtype", "coerce"))
         found = f" (found {rows['failure_case'].iloc[0]})" if names_problem else ""
         lines.append(f"column '{column}': must meet {check}{where}{found}")

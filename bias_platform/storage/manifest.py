@@ -41,7 +41,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(description="asset and partition, e.g. demo/models/adapters[small+annotators]")
-    data_version: str = Field(description="hash of inputs, parameters, code version and content")
+    data_version: str = Field(description="hash of the content and the facts")
     code_version: str
     inputs: dict[str, str] = Field(description="upstream name -> its data version")
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -81,7 +81,11 @@ def make_manifest(
     facts: dict[str, Any],
     rows: dict[str, int],
 ) -> Manifest:
-    """Describes the files of `folder`. `rows` gives the row counts of its tables by file name."""
+    """Describes the files of `folder`. `rows` gives the row counts of its tables by file name.
+
+    The data version is one of what the artefact holds, not of where it came from: what is made again with the same
+    result (examples after an unrelated post was withdrawn, say) leaves everything after it as it is.
+    """
     files = {
         path.relative_to(folder).as_posix(): PublishedFile(
             sha256=file_hash(path),
@@ -92,7 +96,7 @@ def make_manifest(
         if path.is_file() and path.name != MANIFEST
     }
     content = {file_name: file.sha256 for file_name, file in files.items()}
-    version = value_hash([inputs, parameters, code_version, content])
+    version = value_hash([content, facts])
     return Manifest(
         name=name,
         data_version=version,

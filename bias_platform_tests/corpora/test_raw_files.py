@@ -31,7 +31,7 @@ def test_tabs_by_extension(tmp_path: Path) -> None:
 
 def test_rows_of_another_length_are_named(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "a,b\n1,2\n1,2,3\n1\n")
-    with pytest.raises(CorpusError, match=r"2 rows \(2, 3\) have not the 2 cells"):
+    with pytest.raises(CorpusError, match=r"2 rows \(2, 3\) without the 2 cells"):
         read_columns(path, None, ["a"])
 
 
@@ -43,7 +43,7 @@ def test_an_open_quote_is_an_error_not_a_huge_field(tmp_path: Path) -> None:
 
 def test_undecodable_lines_are_named(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", b"a\nfine\ncaf\xe9\nna\xefve\n")
-    with pytest.raises(CorpusError, match=r"2 lines are not UTF-8 \(line 3, 4\); save the file as UTF-8"):
+    with pytest.raises(CorpusError, match=r"not UTF-8 in 2 lines \(3, 4\); save the file as UTF-8"):
         read_columns(path, None, ["a"])
 
 

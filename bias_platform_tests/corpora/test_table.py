@@ -99,7 +99,7 @@ def test_unmapped_labels_are_listed_with_counts(tmp_path: Path) -> None:
         read(tmp_path, rows, label="y", label_values={"a": "Yes"})
     message = str(caught.value)
     assert "the value 'b' (2 rows)" in message
-    assert "the value 'c' (1 rows)" in message
+    assert "the value 'c' (1 row)" in message
     assert "(there are: 'a')" in message
 
 
@@ -123,7 +123,7 @@ def test_wrong_values_of_all_columns_come_together(tmp_path: Path) -> None:
 
 
 def test_no_rows_no_posts_no_file_no_columns(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="holds no post: 2 rows were read, all with an empty text"):
+    with pytest.raises(CorpusError, match="holds no post: 2 rows read, all with an empty text"):
         read(tmp_path, [{"post": " ", "x": 1}, {"post": "\x00", "x": 1}])
     (tmp_path / "h.csv").write_text("post\n")
     with pytest.raises(CorpusError, match="has a header but no row"):

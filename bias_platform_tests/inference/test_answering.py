@@ -235,7 +235,7 @@ def test_missing_cells_are_counted_without_an_engine(world: World, path: Path) -
 
 def test_an_item_that_is_not_there_is_named(world: World, path: Path) -> None:
     world.items = world.items.iloc[1:]
-    with pytest.raises(TableError, match=r"1 items that table 'items' does not hold, e.g. item00000"):
+    with pytest.raises(TableError, match=r"1 item that table 'items' does not hold, e.g. item00000"):
         world.answer(Scripted(), path)
 
 

@@ -156,7 +156,7 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
 def test_what_is_no_ledger_is_left_alone(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(UserError, match="cannot be opened"):
+    with pytest.raises(UserError, match=r"is damaged .*\(do not delete it\)"):
         Ledger.open(path)
     path.unlink()
     with sqlite3.connect(path) as connection:

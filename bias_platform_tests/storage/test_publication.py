@@ -1,6 +1,7 @@
 """Publication is whole or not at all, and a manifest tells what is wrong."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,16 +33,16 @@ def test_what_is_published_can_be_read_and_verified(tmp_path: Path) -> None:
     assert manifest.environment["python"]
 
 
-def test_the_version_depends_on_content_inputs_parameters_and_code_only(tmp_path: Path) -> None:
+def test_the_version_is_of_what_is_published_not_of_where_it_came_from(tmp_path: Path) -> None:
     first = _publish(tmp_path / "a", "hello")
-    assert _publish(tmp_path / "b", "hello") == first
-    others = [
-        _publish(tmp_path / "c", "other"),
+    same = [
+        _publish(tmp_path / "b", "hello"),
         _publish(tmp_path / "c", "hello", inputs={"up": "b"}),
         _publish(tmp_path / "c", "hello", parameters={"n": 4}),
         _publish(tmp_path / "c", "hello", code_version="2"),
     ]
-    assert len({first, *others}) == 5
+    assert set(same) == {first}
+    assert _publish(tmp_path / "c", "other") != first
 
 
 def test_an_error_leaves_the_old_artefact_and_no_leftovers(tmp_path: Path) -> None:
@@ -65,6 +66,48 @@ def test_a_full_disk_publishes_nothing_and_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.undo()
     assert verify_artifact(tmp_path / "a", "thing").facts["note"] == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> list[str]:
+    """A command that runs a program with a file system of 400 kB mounted over a folder, as no other process sees it."""
+    if not shutil.which("unshare"):
+        pytest.skip("a real full disk needs `unshare`")
+    mount = f"mount -t tmpfs -o size=400k tmpfs {tmp_path}"
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*command, mount], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let a test mount a file system of its own")
+    return [*command, f'{mount} && exec "$0" -c "$1"', sys.executable]
+
+
+def test_a_disk_that_is_really_full_loses_nothing(small_disk: list[str], tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        f"""
+        import numpy as np, pandas as pd
+        from pathlib import Path
+        from bias_platform.errors import UserError
+        from bias_platform.storage import publish, verify_artifact, write_table
+        target = Path({str(tmp_path)!r}) / "a"
+        def put(rows):
+            with publish(target, "thing", code_version="1", inputs={{}}, parameters={{}}) as staging:
+                numbers = pd.DataFrame({{"x": np.random.default_rng(0).random(rows)}})
+                staging.rows["t.parquet"] = write_table(numbers, staging.folder / "t.parquet")
+        put(100)
+        try:
+            put(200_000)
+        except UserError as error:
+            print(error)
+        assert verify_artifact(target, "thing").rows == 100
+        print([path.name for path in target.parent.iterdir()])
+        """
+    )
+    said = subprocess.run([*small_disk, program], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    sentence, left = said.stdout.splitlines()
+    assert "'thing' could not be published" in sentence
+    assert "No space left on device" in sentence
+    assert "make room" in sentence
+    assert left == "['a']"
 
 
 def test_killed_in_the_middle_shows_nothing_half_written(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Raw posts in, a report out, through Dagster; a second run asks nothing; lineage is exact to the partition."""
 
 import json
+import shutil
 import sqlite3
+from html import escape
 
 import dagster as dg
 import pandas as pd
@@ -39,7 +41,7 @@ def test_the_report_is_one_page_that_names_all_systems_and_personas(workplace: W
     assert all(name in page for name in [*SYSTEMS, *PERSONAS])
     assert 'src="http' not in page
     assert 'href="http' not in page
-    assert read_manifest(folder, "report").facts["headline"] in page or len(page) > 10_000
+    assert escape(read_manifest(folder, "report").facts["headline"], quote=False) in page
 
 
 def test_each_partition_has_its_event_its_version_and_its_green_check(
@@ -84,8 +86,6 @@ def test_a_second_run_starts_no_run_at_all(workplace: Workplace, instance: dg.Da
 def test_lost_tables_are_rebuilt_from_the_ledger_without_asking(
     workplace: Workplace, instance: dg.DagsterInstance
 ) -> None:
-    import shutil
-
     house = workplace.house()
     before = _predictions(workplace)
     ledger = house.lake.ledger("tiny+people", "offence")

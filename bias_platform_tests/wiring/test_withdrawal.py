@@ -16,7 +16,7 @@ from bias_platform.errors import LedgerBusyError, UserError
 from bias_platform.inference.ledger import Ledger
 from bias_platform.orchestration.recording import latest_record
 from bias_platform.orchestration.withdrawal import find_items, forget_items
-from bias_platform.storage import Lake, read_table, verify_artifact, write_table
+from bias_platform.storage import Lake, read_manifest, read_table, verify_artifact, write_table
 from bias_platform.storage.withdrawn import withdrawn_items
 from bias_platform_tests.wiring.conftest import STUDY, Workplace
 
@@ -87,8 +87,11 @@ def test_it_does_not_come_back_and_only_the_post_drawn_instead_is_asked(
     posts = _asked(workplace)
     item, text = posts.loc[3, ["item_id", "text"]]
     before = _ledger(lake, "tiny")
+    learnt = read_manifest(lake.base("tiny"), "tiny")
     _forget(workplace, "--item-id", item)
     workplace.run_plan(instance)
+    # it had not been learnt from, so nothing is trained again
+    assert read_manifest(lake.base("tiny"), "tiny") == learnt
     # the corpus's record says which ids were left out of it
     ids_only = {lake.home / "withdrawn.json", lake.corpus("posts") / "manifest.json"}
     assert set(_holders(lake, item, text)) == ids_only

@@ -1,7 +1,6 @@
 """`corpora/<corpus>`: raw files -> tidy items and annotations."""
 
 import dagster as dg
-import pandas as pd
 
 from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.corpora import read_corpus
@@ -25,13 +24,12 @@ def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.Asse
         blueprint = house.blueprints.corpus(slug)
         manifest = reused(run, blueprint)
         if manifest is None:
-            tables = read_corpus(slug, resolve_corpus(house.catalog, slug))
-            items, annotations = (_kept(table, house) for table in (tables.items, tables.annotations))
-            validate_table(items, Items, f"corpora/{slug} items")
-            validate_table(annotations, Annotations, f"corpora/{slug} annotations")
+            tables = read_corpus(slug, resolve_corpus(house.catalog, slug)).without(withdrawn_items(house.lake))
+            validate_table(tables.items, Items, f"corpora/{slug} items")
+            validate_table(tables.annotations, Annotations, f"corpora/{slug} annotations")
             with publish(**blueprint.publication()) as staging:
-                staging.rows[ITEMS] = write_table(items, staging.folder / ITEMS)
-                staging.rows[ANNOTATIONS] = write_table(annotations, staging.folder / ANNOTATIONS)
+                staging.rows[ITEMS] = write_table(tables.items, staging.folder / ITEMS)
+                staging.rows[ANNOTATIONS] = write_table(tables.annotations, staging.folder / ANNOTATIONS)
                 staging.facts.update(tables.facts)
             manifest = staging.published
         return Made(manifest, {}, {"folder": dg.MetadataValue.path(str(blueprint.folder))})
@@ -46,11 +44,6 @@ def corpus_assets(house: House, slug: str) -> tuple[dg.AssetsDefinition, dg.Asse
     asset = whole_asset(face, [], make)
     check = schema_check(face.key, {ITEMS: Items, ANNOTATIONS: Annotations}, lambda _: house.lake.corpus(slug))
     return asset, check
-
-
-def _kept(table: pd.DataFrame, house: House) -> pd.DataFrame:
-    """Without withdrawn posts."""
-    return table[~table["item_id"].isin(withdrawn_items(house.lake))].reset_index(drop=True)
 
 
 def _description(slug: str, house: House) -> str:

@@ -44,7 +44,6 @@ def report_assets(house: House, study: str) -> Checked:
                 "study_slug": study,
                 "study": entry.model_dump(mode="json", by_alias=True),
                 "task": house.catalog.tasks[entry.task].model_dump(mode="json"),
-                "predictions": str(house.lake.predictions(study)),
                 "partitions": {key: _path(house, study, key) for key in versions},
                 "questions": str(house.lake.questions(study)),
                 "annotations": str(house.lake.corpus(entry.corpus) / ANNOTATIONS),
