@@ -10,7 +10,7 @@ from bias_platform.errors import UserError, bullet_list
 from bias_platform.orchestration.blueprints import Blueprint
 from bias_platform.orchestration.compute import Compute
 from bias_platform.orchestration.keys import group_name
-from bias_platform.orchestration.recording import forced, record_partition, tag_run
+from bias_platform.orchestration.recording import forced, record_partition, recorded_output, tag_run
 from bias_platform.storage import Manifest
 
 
@@ -77,7 +77,7 @@ def partitioned_asset(
         face,
         partitions_def=partitions,
         deps=list(deps),
-        output_required=False,
+        dagster_type=dg.Nothing,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def body(context: dg.AssetExecutionContext, compute: Compute) -> Iterator[Any]:
@@ -89,7 +89,7 @@ def partitioned_asset(
                 made = make(run, partition)
                 record_partition(context, partition, made.manifest, made.upstream, made.metadata)
         failures.raise_any()
-        yield from ()  # a generator without outputs: every partition has been recorded above
+        yield recorded_output()
 
     return body
 

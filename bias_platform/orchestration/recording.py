@@ -1,7 +1,7 @@
 """Telling Dagster what has been published: one materialization a partition, as soon as it is there.
 
 A run over many partitions must not wait for its last one to record the first, and each partition needs a data version
-and lineage of its own; so partitioned assets log events instead of yielding outputs.
+and lineage of its own; so partitioned assets log events themselves instead of letting Dagster make them of an output.
 """
 
 import os
@@ -18,6 +18,7 @@ from dagster._core.definitions.data_version import (
     get_input_data_version_tag,
     get_input_event_pointer_tag,
 )
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from bias_platform.storage import Manifest
 
@@ -68,6 +69,15 @@ def record_partition(
     )
     context.log_event(event)
     context.log_event(schema_evaluation(context.asset_key, partition, manifest))
+
+
+def recorded_output() -> dg.Output[None]:
+    """What a step yields whose partitions have all been recorded: lets the steps after it in the same run start.
+
+    An ordinary output would make Dagster record every partition once more, all with one data version. Dagster's own
+    observable sources, which log their events themselves, too, tell it so by this mark.
+    """
+    return dg.Output(None, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: "true"})
 
 
 def schema_evaluation(key: dg.AssetKey, partition: str | None, manifest: Manifest) -> dg.AssetCheckEvaluation:

@@ -5,7 +5,7 @@ import shutil
 import dagster as dg
 
 from bias_platform.orchestration.assets.predictions import personas_by_system
-from bias_platform.orchestration.execution import RANGE_END, RANGE_START, partition_ranges
+from bias_platform.orchestration.execution import RANGE_END, RANGE_START, partition_ranges, prepare_instance
 from bias_platform.orchestration.plan import Step
 from bias_platform.orchestration.recording import latest_record
 from bias_platform_tests.wiring.conftest import STUDY, Workplace
@@ -42,6 +42,25 @@ def test_a_selection_with_a_gap_becomes_stretches_without_one(workplace: Workpla
         {RANGE_START: "tiny|anybody", RANGE_END: "tiny|anybody"},
         {RANGE_START: "tiny+people|man", RANGE_END: "tiny+people|man"},
     ]
+
+
+def test_assets_with_equal_partition_keys_are_made_one_after_the_other_in_one_run(workplace: Workplace) -> None:
+    """As "Materialize all" in the UI does where a study has one system."""
+    workplace.edit("[tiny, tiny+people, tiny+people@nf4]", "[tiny]")
+    house = workplace.house()
+    keys = house.keys
+    chain = [keys.examples, keys.base, keys.systems]
+    for folder in (house.lake.examples("tiny"), house.lake.base("tiny"), house.lake.system("tiny")):
+        shutil.rmtree(folder)
+    home = workplace.folder / "fresh_home"
+    shutil.copytree(workplace.home, home, ignore=shutil.ignore_patterns("storage", "history", "schedules"))
+    instance = prepare_instance(home)
+    job = workplace.definitions().resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(chain))
+    result = job.execute_in_process(instance=instance, partition_key="tiny")
+    made = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
+    assert [(each.asset_key, each.partition) for each in made] == [(key, "tiny") for key in chain]
+    assert len({each.tags["dagster/data_version"] for each in made}) == len(chain)
+    instance.dispose()
 
 
 def test_keys_are_grouped_by_system_whatever_their_order() -> None:

@@ -20,7 +20,7 @@ from bias_platform.orchestration.compute import Compute, Job
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.keys import group_name
 from bias_platform.orchestration.partitioned import AssetFace, Failures, Made, Run, reused
-from bias_platform.orchestration.recording import forced, record_partition, tag_run
+from bias_platform.orchestration.recording import forced, record_partition, recorded_output, tag_run
 from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.orchestration.worker_messages import follow_published
 from bias_platform.schemas import Predictions
@@ -49,7 +49,7 @@ def prediction_assets(house: House, study: str) -> Checked:
             dg.AssetDep(house.keys.questions(study)),
         ],
         pool=GPU_POOL,
-        output_required=False,
+        dagster_type=dg.Nothing,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def body(context: dg.AssetExecutionContext, compute: Compute) -> Iterator[Any]:
@@ -60,7 +60,7 @@ def prediction_assets(house: House, study: str) -> Checked:
             with failures.collected(system):
                 _answer(house, study, run, system, personas)
         failures.raise_any()
-        yield from ()  # a generator without outputs: every partition has been recorded above
+        yield recorded_output()
 
     check = schema_check(key, {PART: Predictions}, lambda partition: _folder(house, study, str(partition)), grid)
     return body, check
