@@ -1,4 +1,4 @@
-# Every target makes the environment it needs first; the first run of any of them downloads about 1.5 GB.
+# Every target makes the environment it needs first; the first run of any of them downloads about 1 GB.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv

@@ -12,7 +12,7 @@ import typer
 from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.description import describe_catalog
 from bias_platform.catalog.field_reference import field_reference
-from bias_platform.errors import UserError
+from bias_platform.errors import UserError, bullet_list, counted
 from bias_platform.storage.names import REPORT_PAGE
 from bias_platform.storage.paths import Lake, lake_root
 
@@ -32,11 +32,16 @@ CatalogOption = Annotated[
 
 
 @catalog_app.command("check")
-def check_catalog(catalog: CatalogOption = None) -> None:
-    """Checks a catalog and names all mistakes at once."""
+def check_catalog(
+    catalog: CatalogOption = None,
+    data: Annotated[bool, typer.Option(help="read the corpora, too, where their files are there")] = True,
+) -> None:
+    """Checks a catalog and the files of its corpora, and names all mistakes at once."""
     with _sentences():
         checked = load_catalog(catalog)
         typer.echo(f"catalog '{checked.name}' is right: {_counts(checked)}")
+        for line in _checked_data(checked) if data else ():
+            typer.echo(line)
 
 
 @catalog_app.command("describe")
@@ -89,7 +94,9 @@ def report(
 
 @app.command()
 def forget(
-    item_id: Annotated[list[str] | None, typer.Option(help="id of a withdrawn post; may be repeated")] = None,
+    item_id: Annotated[
+        list[str] | None, typer.Option(help="item_id or source_id of a withdrawn post (items.parquet); may be repeated")
+    ] = None,
     text_file: Annotated[
         Path | None, typer.Option(help="UTF-8 file holding the withdrawn post as the source has it")
     ] = None,
@@ -97,11 +104,11 @@ def forget(
 ) -> None:
     """Deletes withdrawn posts everywhere: lake, ledgers, reports; and keeps them out of later readings."""
     with _sentences():
-        from bias_platform.orchestration.withdrawal import find_items, forget_items
+        from bias_platform.orchestration.withdrawal import find_items, forget_items, resolve_ids
 
         chosen = load_catalog(catalog)
         lake = Lake(lake_root(), chosen.name)
-        ids = [*(item_id or []), *(find_items(lake, _text(text_file)) if text_file else [])]
+        ids = [*resolve_ids(lake, item_id or []), *(find_items(lake, _text(text_file)) if text_file else [])]
         for line in forget_items(lake, ids):
             typer.echo(line)
 
@@ -173,8 +180,41 @@ def _study(catalog: Catalog, study: str | None) -> str:
 
 
 def _counts(catalog: Catalog) -> str:
-    sections = ("corpora", "persona_sets", "template_sets", "tasks", "models", "adapters", "quantizations", "studies")
-    return ", ".join(f"{len(getattr(catalog, name))} {name.replace('_', ' ')}" for name in sections)
+    plurals = {"corpus": "corpora", "study": "studies"}
+    nouns = ("corpus", "persona set", "template set", "task", "model", "adapter", "quantization", "study")
+    sections = {noun: plurals.get(noun, f"{noun}s") for noun in nouns}
+    return ", ".join(
+        counted(len(getattr(catalog, plural.replace(" ", "_"))), noun, plural) for noun, plural in sections.items()
+    )
+
+
+def _checked_data(catalog: Catalog) -> Iterator[str]:
+    """What each corpus holds, or that its file is not there yet.
+
+    Raises:
+        UserError: files that cannot be read as declared; all of them at once.
+    """
+    from bias_platform.catalog.paths import resolve_corpus
+    from bias_platform.corpora import read_corpus
+
+    wrong = []
+    for slug, entry in catalog.corpora.items():
+        try:
+            resolved = resolve_corpus(catalog, slug)
+        except UserError as error:
+            yield f"not read: {error}"
+            continue
+        if entry.path and not Path(resolved.path or "").exists():
+            yield f"not read: corpus '{slug}' has no file at {resolved.path}"
+            continue
+        try:
+            posts = len(read_corpus(slug, resolved).items)
+        except UserError as error:
+            wrong.append(str(error))
+        else:
+            yield f"corpus '{slug}': {counted(posts, 'post')}"
+    if wrong:
+        raise UserError(f"the catalog is right, its data are not:\n{bullet_list(wrong)}")
 
 
 @contextmanager

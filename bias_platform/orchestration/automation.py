@@ -35,8 +35,8 @@ def nightly_schedule(house: House, study: str, definitions: list[dg.Definitions]
         job=job,
         cron_schedule="0 2 * * *",
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Asks for what is missing of the study's predictions. Off until turned on; what is there costs "
-        "nothing.",
+        description="Fills missing prediction partitions of a study whose systems have been made. Off until turned on; "
+        "what is there costs nothing; the report is made on request.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         parts = _missing_parts(house, study, context.instance)

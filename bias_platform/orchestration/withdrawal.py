@@ -1,5 +1,6 @@
 """Deleting withdrawn posts everywhere, and keeping them out of later readings."""
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from bias_platform.storage import Lake, publish, read_manifest, read_table, writ
 from bias_platform.storage.manifest import MANIFEST
 from bias_platform.storage.names import ITEMS
 from bias_platform.storage.withdrawn import note_withdrawn
+
+_ITEM_ID = re.compile(r"[0-9a-f]{16}")
 
 
 def find_items(lake: Lake, text: str) -> list[str]:
@@ -35,6 +38,29 @@ def find_items(lake: Lake, text: str) -> list[str]:
             "(column item_id of items.parquet)"
         )
     return found
+
+
+def resolve_ids(lake: Lake, given: Sequence[str]) -> list[str]:
+    """Item ids of posts named by item id or by the id that their source gives them.
+
+    An item id of no published table is kept: the post may come with a later reading.
+
+    Raises:
+        UserError: names all that are neither.
+    """
+    of_source: dict[str, set[str]] = {}
+    for path in sorted(lake.home.glob(f"corpora/*/{ITEMS}")):
+        items = read_table(path, path.parent.name, ["item_id", "source_id"]).dropna()
+        for item, source in zip(items["item_id"], items["source_id"], strict=True):
+            of_source.setdefault(str(source), set()).add(item)
+    unknown = [name for name in given if not (_ITEM_ID.fullmatch(name) or name in of_source)]
+    if unknown:
+        raise UserError(
+            f"no published corpus under {lake.home / 'corpora'} has a post of id {', '.join(unknown)}, neither as "
+            "item_id nor as source_id (both are columns of its items.parquet); nothing was deleted. A post can also "
+            "be named by its text, with --text-file"
+        )
+    return sorted({item for name in given for item in of_source.get(name, {name})})
 
 
 def forget_items(lake: Lake, item_ids: Sequence[str]) -> Iterator[str]:
@@ -62,7 +88,8 @@ def forget_items(lake: Lake, item_ids: Sequence[str]) -> Iterator[str]:
     for folder in sorted({_artifact_of(path, lake) for path in holding}):
         if folder.exists():  # a report is gone by now
             yield from _forget_in_artifact(folder, ids)
-    yield "done: materialize the studies again; adapters that had learnt from these posts are now out of date"
+    if holding:
+        yield "done: materialize the studies again; adapters that had learnt from these posts are now out of date"
 
 
 def _remove_half_written(lake: Lake) -> None:

@@ -9,8 +9,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._+@-]")
 
 
 def lake_root() -> Path:
-    """`BIAS_PLATFORM_LAKE` if set, else `data/lake` under the current folder."""
-    return Path(os.environ.get("BIAS_PLATFORM_LAKE", "data/lake")).absolute()
+    """`BIAS_PLATFORM_LAKE` if set, else `data/lake` beside `DAGSTER_HOME`, else under the current folder.
+
+    Beside Dagster's records, so that a command given in another folder does not start a second lake and ask everything
+    again.
+    """
+    named = os.environ.get("BIAS_PLATFORM_LAKE")
+    if named:
+        return Path(named).absolute()
+    return Path(os.environ.get("DAGSTER_HOME", "dagster_home")).absolute().parent / "data" / "lake"
 
 
 @dataclass(frozen=True)

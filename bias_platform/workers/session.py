@@ -1,7 +1,6 @@
 """What every worker does around its work: take the request, report, and end when its parent does."""
 
 import base64
-import logging
 import os
 import signal
 import sys
@@ -72,8 +71,6 @@ def run_worker(work: Callable[[Session], None]) -> None:
     A `UserError` becomes its sentence and exit status 2; anything else a traceback and status 1.
     """
     signal.signal(signal.SIGTERM, _raise_exit)
-    # one line per matrix product, otherwise
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     _watch_parent(os.getppid())
     with open_dagster_pipes() as pipes:
         session = Session(pipes)

@@ -28,8 +28,21 @@ def _sentence(result: Result) -> str:
 def test_check_counts_what_is_declared(finished_workplace: Workplace) -> None:
     result = _run(finished_workplace, "catalog", "check")
     assert result.exit_code == 0
-    assert result.stdout.startswith("catalog 'small' is right: 1 corpora, 1 persona sets")
+    assert result.stdout.startswith("catalog 'small' is right: 1 corpus, 1 persona set, ")
+    assert result.stdout.endswith(", 1 study\ncorpus 'posts': 95 posts\n")
     assert result.stderr == ""
+
+
+def test_check_reads_the_files_of_the_corpora(workplace: Workplace) -> None:
+    more = "  own: {path: own.csv, columns: {text: body}}\n  later: {path: later.csv, columns: {text: body}}\n"
+    workplace.edit("corpora:\n", f"corpora:\n{more}")
+    (workplace.catalog_file.parent / "own.csv").write_text("bodie\nfine\n", "utf-8")
+    result = _run(workplace, "catalog", "check")
+    assert result.exit_code == 2
+    assert f"not read: corpus 'later' has no file at {workplace.catalog_file.parent / 'later.csv'}" in result.stdout
+    assert "the catalog is right, its data are not:" in result.stderr
+    assert "column 'body' is missing" in result.stderr
+    assert _run(workplace, "catalog", "check", "--no-data").exit_code == 0
 
 
 def test_describe_tells_systems_and_prices(finished_workplace: Workplace) -> None:

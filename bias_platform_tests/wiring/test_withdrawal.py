@@ -15,7 +15,7 @@ from bias_platform.command import app
 from bias_platform.errors import LedgerBusyError, UserError
 from bias_platform.inference.ledger import Ledger
 from bias_platform.orchestration.recording import latest_record
-from bias_platform.orchestration.withdrawal import find_items, forget_items
+from bias_platform.orchestration.withdrawal import find_items, forget_items, resolve_ids
 from bias_platform.storage import Lake, read_manifest, read_table, verify_artifact, write_table
 from bias_platform.storage.withdrawn import withdrawn_items
 from bias_platform_tests.wiring.conftest import STUDY, Workplace
@@ -146,9 +146,22 @@ def test_an_unknown_id_is_said_and_costs_nothing(workplace: Workplace) -> None:
     before = {path: path.stat().st_mtime_ns for path in lake.home.rglob("*.parquet")}
     said = _forget(workplace, "--item-id", "0123456789abcdef")
     assert f"0123456789abcdef: in no table of {lake.home}; noted" in said
+    assert "done" not in said
     assert {path: path.stat().st_mtime_ns for path in lake.home.rglob("*.parquet")} == before
     assert (lake.report(STUDY, "regression") / "report.html").exists()
     assert withdrawn_items(lake) == {"0123456789abcdef"}
+
+
+def test_a_post_may_be_named_by_the_id_of_its_source(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, "any")
+    for corpus, item in (("tweets", "a" * 16), ("posts", "b" * 16)):
+        lake.corpus(corpus).mkdir(parents=True)
+        table = pd.DataFrame({"item_id": [item, "c" * 16], "source_id": ["p3", None], "text": ["so", "other"]})
+        write_table(table, lake.corpus(corpus) / "items.parquet")
+    assert resolve_ids(lake, ["p3"]) == ["a" * 16, "b" * 16]
+    assert resolve_ids(lake, ["d" * 16, "c" * 16]) == ["c" * 16, "d" * 16]
+    with pytest.raises(UserError, match=r"has a post of id p4, p5, neither .* nothing was deleted"):
+        resolve_ids(lake, ["p3", "p4", "p5"])
 
 
 def test_half_done_work_is_finished_by_the_same_call(workplace: Workplace) -> None:

@@ -18,8 +18,7 @@ from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.compute import Compute, Job
 from bias_platform.orchestration.house import House
-from bias_platform.orchestration.keys import group_name
-from bias_platform.orchestration.partitioned import AssetFace, Failures, Made, Run, reused
+from bias_platform.orchestration.partitioned import AssetFace, Failures, Made, Run, as_asset, reused
 from bias_platform.orchestration.recording import forced, record_partition, recorded_output, tag_run
 from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.orchestration.worker_messages import follow_published
@@ -35,20 +34,23 @@ def prediction_assets(house: House, study: str) -> Checked:
     grid = house.partitions.grid(study)
     to_system = dg.MultiToSingleDimensionPartitionMapping("model")
 
-    @dg.asset(
+    face = AssetFace(
         key=key,
-        group_name=group_name(key),
         description=f"*{entry.title}* Every question of the study, put to every system in every persona.",
         code_version=asset_code_version("predictions", [entry.engine, entry.maximum_failed_share]),
-        kinds={"huggingface", "parquet"},
+        kinds=frozenset({"huggingface", "parquet"}),
         metadata=column_schema_metadata(Predictions),
+        pool=GPU_POOL,
+    )
+
+    @as_asset(
+        face,
         partitions_def=grid,
         deps=[
             dg.AssetDep(house.keys.system_recipes, partition_mapping=to_system),
             dg.AssetDep(house.keys.systems, partition_mapping=to_system),
             dg.AssetDep(house.keys.questions(study)),
         ],
-        pool=GPU_POOL,
         dagster_type=dg.Nothing,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
