@@ -1,12 +1,16 @@
-"""How often the report's intervals hold the truth, on studies whose truth is known.
+"""How often the report's intervals hold the truth and its tests keep to 5 %, on studies whose truth is known.
 
 Answers are drawn from model A (27 personas in dimensions of 5/3/6/6/7 and a generic control, items, item x system,
-item x persona, wording noise), and in one design from items that are nearly decided, which no logistic model with
-normal effects describes. They are put through the functions that make a report. Truth is on the probability scale, by
-numerical integration over items; for the kinds named log-odds on that scale:
+item x persona, wording noise), in one design from items that are nearly decided, and in some as the sign of scores that
+follow a Gaussian model with a scale of its own for each system. They are put through the functions that make a report.
+Truth is on the probability scale, by numerical integration over items; for the kinds named log-odds or scores on those
+scales:
 
 - *these wordings*: the wording effects that were drawn are part of the truth; items vary.
 - *beyond wording*: the truth without them, integrated over their distribution; items and wordings vary.
+
+Tests are looked at where what they test is true: terms of the models and the null pattern where no persona differs (in
+these wordings only where wordings do nothing), equivalence at a margin that is just as large as the true difference.
 
 Run `OMP_NUM_THREADS=1 python -m benchmarks.report_coverage --studies 200`; results go to
 benchmarks/results/report_coverage.json.
@@ -17,193 +21,129 @@ import gc
 import json
 import platform
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from bias_platform.analysis.answers import prepare_answers
-from bias_platform.analysis.changes import system_changes
-from bias_platform.analysis.contrasts import Material, control_contrasts
-from bias_platform.analysis.item_cube import build_cube
-from bias_platform.analysis.named_personas import fit_named_personas
-from bias_platform.analysis.outcomes import persona_outcomes
-from bias_platform.analysis.paired_wording import paired_wording
-from bias_platform.analysis.spreads import dimension_spreads
-from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
-from bias_platform_tests.analysis.simulated_study import SIZES, Design, SimulatedStudy, simulate_study
+from bias_platform_tests.analysis.known_truth import findings
+from bias_platform_tests.analysis.simulated_study import SIZES, Design, simulate_study
 
-ALPHA = 0.05
 RESULTS = Path(__file__).parent / "results" / "report_coverage.json"
+_STILL: dict[str, Any] = {"wording_sd": 0.0, "wording_system_sd": 0.0}
 DESIGNS = {
     "two systems": Design(),
     "one system says Yes to 95 %": Design(intercepts=(0.3, 4.2)),
     "no persona differs": Design(persona_sd=0.0),
     "no persona differs, strong wordings": Design(persona_sd=0.0, wording_sd=0.4, wording_system_sd=0.2),
-    "no wording noise": Design(wording_sd=0.0, wording_system_sd=0.0),
+    "no wording noise": Design(**_STILL),
     "bimodal items with flips": Design(items=60, bimodal=True),
     "item:persona:system": Design(item_persona_system_sd=0.8),
+    "one persona of each dimension far out": Design(persona_sd=0.1, system_persona_sd=0.05, far_out=1.0),
+    "5 % of answers lost, more where items are Yes": Design(lost=0.05, lost_by_item=True),
+    "two wordings": Design(templates=2),
+    "four orders of the options": Design(orders=4),
+    "no persona differs, no wording noise": Design(persona_sd=0.0, **_STILL),
+    "scores": Design(scales=(1.0, 0.3)),
+    "scores, no persona differs": Design(scales=(1.0, 0.3), persona_sd=0.0),
+    "scores, no persona differs, no wording noise": Design(scales=(1.0, 0.3), persona_sd=0.0, **_STILL),
 }
 
 
-def report_tables(study: SimulatedStudy) -> dict[str, pd.DataFrame]:
-    """The tables of `analyse_study` whose intervals are looked at, made by the same functions."""
-    settings = study.inputs.study.analysis
-    answers = prepare_answers(study.inputs)
-    cube = build_cube(answers)
-    outcomes = persona_outcomes(answers, cube, cube, settings.confidence, settings.minimum_minority)
-    rows = outcomes[(outcomes["role"] != "baseline") & outcomes["degenerate"]]
-    model = fit_named_personas(answers, PRIMARY, set(zip(rows["system"], rows["persona_id"], strict=True)))
-    material = Material(answers, cube, model, paired_wording(answers, PRIMARY), settings)
-    return {
-        "control_contrasts": control_contrasts(material),
-        "system_changes": system_changes(material),
-        "dimension_spreads": dimension_spreads(material),
-    }
+class Study(NamedTuple):
+    """One simulated and analysed study."""
+
+    claims: pd.DataFrame
+    rejections: pd.DataFrame
+    seconds: float
+    """Of processor."""
 
 
-def covered(study: SimulatedStudy) -> pd.DataFrame:
-    """One row a claim of a study's report: kind, scope, method, whether its interval holds the truth, its error."""
-    tables = report_tables(study)
-    rows = [*_contrasts(study, tables), *_changes(study, tables), *_spreads(study, tables)]
-    return pd.DataFrame(rows, columns=["kind", "scope", "method", "covered", "error", "width", "significant"])
+def one_study(task: tuple[str, int, bool]) -> Study:
+    """Simulates and analyses one study of a design, with or without mixed models."""
+    name, seed, models = task
+    start = time.process_time()
+    found = findings(simulate_study(DESIGNS[name], seed), DESIGNS[name], models)
+    seconds = time.process_time() - start
+    labels = {"design": name, "study": seed}
+    return Study(found.claims.assign(**labels), found.rejections.assign(**labels), seconds)
 
 
-def _truth(study: SimulatedStudy, scope: str) -> pd.DataFrame:
-    values = study.truth.these if scope == THESE_WORDINGS else study.truth.beyond
-    return pd.DataFrame(values, index=list(study.inputs.study.systems), columns=list(study.personas))
-
-
-def _log_odds(study: SimulatedStudy, scope: str) -> pd.DataFrame:
-    values = study.truth.these_log_odds if scope == THESE_WORDINGS else study.truth.beyond_log_odds
-    return pd.DataFrame(values, index=list(study.inputs.study.systems), columns=list(study.personas))
-
-
-def _on_log_odds(kind: str, row: Any, truth: float) -> Iterator[tuple[Any, ...]]:
-    """A claim on the log-odds scale, where one is made and the answers follow the model."""
-    if np.isfinite(row.log_odds) and np.isfinite(truth):
-        held = row.log_odds_lower <= truth <= row.log_odds_upper
-        width, found = row.log_odds_upper - row.log_odds_lower, row.log_odds_p_adjusted < ALPHA
-        yield f"{kind}, log-odds", row.scope, "mixed model", held, row.log_odds - truth, width, found
-
-
-def _row(kind: str, row: Any, truth: float) -> tuple[Any, ...]:
-    held = row.lower <= truth <= row.upper
-    return kind, row.scope, row.method, held, row.difference - truth, row.upper - row.lower, row.significant
-
-
-def _contrasts(study: SimulatedStudy, tables: dict[str, pd.DataFrame]) -> Iterator[tuple[Any, ...]]:
-    for scope in (THESE_WORDINGS, BEYOND_WORDING):
-        truth = _truth(study, scope)
-        log_odds = _log_odds(study, scope)
-        table = tables["control_contrasts"]
-        for row in table[table["scope"] == scope].itertuples():
-            gap = truth.loc[row.system, row.persona_id] - truth.loc[row.system].iloc[0]
-            yield _row("persona - control", row, gap)
-            link = log_odds.loc[row.system, row.persona_id] - log_odds.loc[row.system].iloc[0]
-            yield from _on_log_odds("persona - control", row, link)
-
-
-def _changes(study: SimulatedStudy, tables: dict[str, pd.DataFrame]) -> Iterator[tuple[Any, ...]]:
-    for row in tables["system_changes"].itertuples():
-        truth = _truth(study, row.scope)
-        gaps = truth.sub(truth.iloc[:, 0], axis=0)[row.persona_id]
-        yield _row("change between systems", row, gaps[row.to_system] - gaps[row.from_system])
-        log_odds = _log_odds(study, row.scope)
-        links = log_odds.sub(log_odds.iloc[:, 0], axis=0)[row.persona_id]
-        yield from _on_log_odds("change between systems", row, links[row.to_system] - links[row.from_system])
-
-
-def _spreads(study: SimulatedStudy, tables: dict[str, pd.DataFrame]) -> Iterator[tuple[Any, ...]]:
-    for row in tables["dimension_spreads"].itertuples():
-        truth = _truth(study, row.scope).loc[row.system]
-        inside = truth[[name for name in truth.index if name.startswith(f"{row.dimension}-")]]
-        for kind, found, lower, upper, value in (
-            ("spread (max - min)", row.spread, row.spread_lower, row.spread_upper, np.ptp(inside)),
-            ("spread (sd)", row.deviation, row.deviation_lower, row.deviation_upper, inside.std(ddof=1)),
-        ):
-            held = lower - 1e-12 <= value <= upper + 1e-12
-            yield kind, row.scope, row.method, held, found - value, upper - lower, False
-
-
-def one_study(task: tuple[str, Design, int]) -> pd.DataFrame:
-    """Simulates and analyses one study of a design."""
-    name, design, seed = task
-    study = simulate_study(design, seed)
-    return covered(study).assign(design=name, study=seed)
-
-
-def pooled(claims: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
-    """Coverage with its Monte-Carlo error, studies as clusters."""
-    rows = []
-    for key, part in claims.groupby(by, sort=False):
-        sums = part.groupby(["design", "study"])["covered"].agg(["sum", "size"])
+def pooled(rows: pd.DataFrame, by: list[str], what: str) -> list[dict[str, Any]]:
+    """Share of `what` with its Monte-Carlo error, studies as clusters."""
+    made = []
+    for key, part in rows.groupby(by, sort=False):
+        sums = part.groupby(["design", "study"])[what].agg(["sum", "size"]).astype(float)
         rate = sums["sum"].sum() / sums["size"].sum()
         residual = sums["sum"] - rate * sums["size"]
         studies = len(sums)
         error = np.sqrt(studies / max(1, studies - 1) * (residual**2).sum()) / sums["size"].sum()
-        rows.append(
-            {
-                **dict(zip(by, key, strict=True)),
-                "studies": studies,
-                "claims": len(part),
-                "coverage": round(float(rate), 4),
-                "monte_carlo_error": round(float(error), 4),
+        row = {**dict(zip(by, key, strict=True)), "studies": studies, "claims": len(part)}
+        row |= {"rate": round(float(rate), 4), "monte_carlo_error": round(float(error), 4)}
+        if "width" in part:
+            row |= {
                 "mean_error": round(float(part["error"].mean()), 5),
                 "mean_width": round(float(part["width"].mean()), 4),
             }
-        )
-    return rows
+        made.append(row)
+    return made
 
 
 def familywise(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Share of studies without any persona difference in which Holm finds one."""
-    of_control = claims["kind"].str.startswith("persona - control")
-    null = claims[claims["design"].str.startswith("no persona") & of_control]
-    rows = []
-    for (design, kind, scope), part in null.groupby(["design", "kind", "scope"], sort=False):
-        found = part.groupby("study")["significant"].any()
-        rate = float(found.mean())
-        error = float(np.sqrt(rate * (1 - rate) / len(found)))
-        where = {"design": design, "kind": kind, "scope": scope}
-        rows.append({**where, "studies": len(found), "rate": rate, "monte_carlo_error": error})
-    return rows
+    of_control = claims["kind"].str.contains("persona - control")
+    null = claims[claims["design"].str.contains("no persona") & of_control]
+    # a claim about these wordings is only null where wordings do nothing
+    null = null[(null["scope"] == "beyond wording") | null["design"].str.contains("no wording noise")]
+    found = null.groupby(["design", "kind", "scope", "study"], sort=False)["significant"].any().reset_index()
+    return pooled(found, ["design", "kind", "scope"], "significant")
 
 
 def main() -> None:
     """Runs the benchmark and writes its results."""
-    parser = argparse.ArgumentParser(description="coverage of the report's intervals")
+    parser = argparse.ArgumentParser(description="coverage of the report's intervals, error of its tests")
     parser.add_argument("--studies", type=int, default=200, help="studies a design")
+    parser.add_argument("--first", type=int, default=0, help="number of the first study, to add to earlier ones")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--designs", nargs="*", default=list(DESIGNS), choices=list(DESIGNS))
+    parser.add_argument("--without-models", action="store_true", help="no mixed models: many times as fast")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     start = time.time()
-    places = {name: place for place, name in enumerate(DESIGNS)}  # no seed is used twice
-    tasks = [(n, DESIGNS[n], 10_000 * (places[n] + 1) + k) for k in range(options.studies) for n in options.designs]
+    places = {name: 100_000 * (place + 1) for place, name in enumerate(DESIGNS)}  # no seed is used twice
+    numbers = range(options.first, options.first + options.studies)
+    tasks = [(name, places[name] + k, not options.without_models) for k in numbers for name in options.designs]
     gc.freeze()  # what is imported stays: full collections, which an adjustment of p values asks for, become cheap
     with ProcessPoolExecutor(options.processes) as pool:
-        claims = pd.concat(pool.map(one_study, tasks, chunksize=2), ignore_index=True)
-    report = {
-        "what": "coverage of 95 % intervals of the regression report on studies drawn from model A and, where named "
-        "bimodal, from items that are nearly decided; "
+        studies = list(pool.map(one_study, tasks, chunksize=2))
+    report = _report(studies, [name for name, *_ in tasks], options, round(time.time() - start))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    for name in ("coverage", "coverage_by_design", "error_of_tests", "familywise_error", "processor_seconds_a_study"):
+        print(name, pd.DataFrame(report[name]).to_string(), sep="\n")
+
+
+def _report(studies: list[Study], names: list[str], options: argparse.Namespace, seconds: int) -> dict[str, Any]:
+    claims = pd.concat([study.claims for study in studies], ignore_index=True)
+    rejections = pd.concat([study.rejections for study in studies], ignore_index=True)
+    claims = claims[claims["width"].notna()]
+    cost = pd.Series([study.seconds for study in studies]).groupby(pd.Series(names), sort=False).mean()
+    return {
+        "what": "coverage of 95 % intervals and error of 5 % tests of the regression report on simulated studies; "
         "'these wordings': truth at the drawn wordings, 'beyond wording': truth over all wordings",
         "sizes": {"personas": dict(SIZES), "items": Design().items, "wordings": Design().templates},
         "designs": {name: repr(DESIGNS[name]) for name in options.designs},
-        "pooled": pooled(claims, ["kind", "scope"]),
-        "by_design": pooled(claims, ["design", "kind", "scope", "method"]),
+        "mixed_models": not options.without_models,
+        "coverage": pooled(claims, ["kind", "scope"], "covered"),
+        "coverage_by_design": pooled(claims, ["design", "kind", "scope", "method"], "covered"),
+        "error_of_tests": pooled(rejections, ["design", "kind", "scope"], "rejected"),
         "familywise_error": familywise(claims),
-        "seconds": round(time.time() - start),
+        "processor_seconds_a_study": [{"design": n, "seconds": round(float(s), 2)} for n, s in cost.items()],
+        "seconds": seconds,
         "machine": {"python": platform.python_version(), "processes": options.processes},
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    print(pd.DataFrame(report["pooled"]).to_string())
-    print(pd.DataFrame(report["by_design"]).to_string())
-    print(pd.DataFrame(report["familywise_error"]).to_string())
 
 
 if __name__ == "__main__":

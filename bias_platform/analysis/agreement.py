@@ -5,6 +5,7 @@ import pandas as pd
 
 from bias_platform.analysis.answers import Answers
 from bias_platform.analysis.item_cube import FloatArray, ItemCube
+from bias_platform.analysis.phrases import have
 from bias_platform.analysis.rates import clustered_rate_interval
 from bias_platform.catalog.entries import AnalysisSettings
 
@@ -27,7 +28,7 @@ def human_agreement(
     if known.sum() < 2:
         return pd.DataFrame(), [*messages, "Fewer than two items have a human majority: agreement is not computed."]
     said = majority[known][:, None, None]
-    judged, yes = cube.judged[known], cube.yes[known]
+    judged, yes = cube.known[known], cube.total[known]
     sums = np.stack([judged, np.where(said > 0, yes, judged - yes), yes, judged * said])
     keep = [k for k, name in enumerate(cube.personas) if name != answers.baseline]
     whole = sums[:, :, keep, :].sum(axis=2)
@@ -43,8 +44,8 @@ def _majority(humans: pd.DataFrame, items: tuple[str, ...]) -> tuple[FloatArray,
     share = (table["yes"] / table["annotators"]).to_numpy(float)
     majority = np.where(share > 0.5, 1.0, np.where(share < 0.5, 0.0, np.nan))
     tied, unknown = int((share == 0.5).sum()), int(np.isnan(share).sum())
-    messages = [f"{tied} items have no human majority (a tie) and are left out of the agreement."] if tied else []
-    return majority, [*messages, f"{unknown} items have no human label."] if unknown else messages
+    messages = [f"{have(tied, 'item')} no human majority (a tie): left out of the agreement."] if tied else []
+    return majority, [*messages, f"{have(unknown, 'item')} no human label."] if unknown else messages
 
 
 def _labels(answers: Answers, cube: ItemCube) -> pd.DataFrame:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.analysis.inputs import StudyInputs
+from bias_platform.analysis.readings import JUDGED, option_margins
 from bias_platform.catalog.entries import TaskEntry
-from bias_platform.errors import TableError, bullet_list
-from bias_platform.schemas.results import LENIENT, PRIMARY, ServingNoise, conform
+from bias_platform.errors import TableError, bullet_list, counted
+from bias_platform.schemas.results import ServingNoise, conform
 
-JUDGED, SET_ASIDE = "judged", "set_aside"
-YES_COLUMN = {PRIMARY: "yes", LENIENT: "lenient_yes"}
+SET_ASIDE = "set_aside"
 _QUESTION = ["system", "persona_id", "template_id", "item_id", "option_order"]
 _CARRIED = [*_QUESTION, "replicate", "outcome", "answer", "option_logprobs"]
 
@@ -20,8 +20,9 @@ _CARRIED = [*_QUESTION, "replicate", "outcome", "answer", "option_logprobs"]
 class Answers:
     """A study's answers, one row a question.
 
-    `frame` has system, persona_id, template_id, item_id, option_order (categorical), outcome, answer, option_logprobs,
-    state (`judged`, `set_aside`, or the outcome that is no answer), yes and lenient_yes (0/1; 0 where not judged).
+    `frame` has system, persona_id, template_id, item_id, option_order (categorical), outcome, answer, state (`judged`,
+    `set_aside`, or the outcome that is no answer), yes and lenient_yes (0/1; 0 where not judged), scored (whether the
+    engine gave scores) and margin (see `readings.option_margins`).
     """
 
     frame: pd.DataFrame
@@ -113,8 +114,8 @@ def _asked_differently(predictions: pd.DataFrame) -> list[str]:
     asked = pd.DataFrame({"system": predictions["system"].to_numpy(object), "question": codes}).drop_duplicates()
     questions, counts = asked["question"].nunique(), asked.groupby("system").size()
     return [
-        f"system '{system}' was asked {count} of the {questions} questions (item, persona, wording, order of options) "
-        "that the study's systems were asked: materialize its missing predictions, or take it out of the study"
+        f"system '{system}' was asked {count} of the {counted(questions, 'question')} (item, persona, wording, order "
+        "of options) that the study's systems were asked: materialize its missing predictions, or take it out"
         for system, count in counts.items()
         if count < questions
     ]
@@ -158,4 +159,6 @@ def _read_answers(frame: pd.DataFrame, task: TaskEntry) -> pd.DataFrame:
     lenient = task.positive_lenient or task.positive
     frame["yes"] = (judged & frame["answer"].isin(list(task.positive)).to_numpy()).astype(np.int8)
     frame["lenient_yes"] = (judged & frame["answer"].isin(list(lenient)).to_numpy()).astype(np.int8)
+    frame["scored"] = frame["option_logprobs"].notna().to_numpy()
+    frame["margin"] = option_margins(frame.pop("option_logprobs"), task)
     return frame

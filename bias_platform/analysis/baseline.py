@@ -22,7 +22,7 @@ def baseline_differences(answers: Answers, cube: ItemCube, settings: AnalysisSet
     labels = pd.DataFrame([{"system": s, "persona_id": p} for s in answers.systems for p in personas])
     rows = [(cube.persona(p), cube.system(s)) for s, p in labels[["system", "persona_id"]].itertuples(index=False)]
     reference = cube.persona(answers.baseline)
-    gaps = np.column_stack([cube.share[:, p, s] - cube.share[:, reference, s] for p, s in rows])
+    gaps = np.column_stack([cube.mean[:, p, s] - cube.mean[:, reference, s] for p, s in rows])
     found = paired_differences(gaps, settings.confidence)
     table = labels.join(label_of(answers.personas, labels["persona_id"])).assign(
         items=found.items,

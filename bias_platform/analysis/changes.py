@@ -1,31 +1,30 @@
-"""How the contrasts of a study move from one system to another."""
+"""How the contrasts of a study move from one system to another: of answers, or of scores."""
 
 import numpy as np
 import pandas as pd
 
-from bias_platform.analysis.comparisons import claims
-from bias_platform.analysis.contrasts import Material, persona_grid, versus_control
+from bias_platform.analysis.contrasts import Comparisons, claims_by_scope, persona_grid, versus_control
+from bias_platform.analysis.material import Combination, Material
 from bias_platform.analysis.scoped_means import ScopedMeans
 from bias_platform.catalog.entries import ChangeContrast
 from bias_platform.statistics import contrast
 
+_KEYS = ["from_system", "to_system", "persona_id"]
+
 
 def system_changes(material: Material) -> pd.DataFrame:
     """How each persona's contrast to the control moves between two systems; one family a scope."""
-    settings, answers = material.settings, material.answers
-    labels = pd.concat([_change_labels(material, change) for change in settings.changes], ignore_index=True)
-    if labels.empty:
+    changes, c = material.settings.changes, material.answers.control
+    if not changes:
         return pd.DataFrame()
-    names = labels[["from_system", "to_system", "persona_id"]].itertuples(index=False, name=None)
-    c = answers.control
-    cells = [[(1.0, p, to), (-1.0, c, to), (-1.0, p, fr), (1.0, c, fr)] for fr, to, p in names]
-    parts = []
-    for scope in material.scopes:
-        means = material.model.means.get(scope)
-        model = _changed(means, c, settings.changes) if means is not None else None
-        keys = ["from_system", "to_system", "persona_id"]
-        parts.append(claims(labels, keys, model, material.gaps(scope, cells), settings).assign(scope=scope))
-    return pd.concat(parts, ignore_index=True).assign(reading=material.model.reading)
+    labels = pd.concat([_change_labels(material, change) for change in changes], ignore_index=True)
+    names = labels[_KEYS].itertuples(index=False, name=None)
+    cells: list[Combination] = [[(1.0, p, to), (-1.0, c, to), (-1.0, p, fr), (1.0, c, fr)] for fr, to, p in names]
+    what = Comparisons(labels, _KEYS, cells, lambda means: _changed(means, c, changes))
+    table = claims_by_scope(material, what).reset_index(drop=True)
+    if table.empty or not material.reading.of_answers:
+        return table
+    return table.assign(reading=material.reading.name)
 
 
 def _changed(means: ScopedMeans, control: str, changes: tuple[ChangeContrast, ...]) -> ScopedMeans | None:

@@ -1,8 +1,8 @@
-"""Comparisons on two scales: probabilities paired by item, always; log-odds from the model, where it may claim them.
+"""Comparisons on two scales: outcomes paired by item, always; log-odds from the model, where it may claim them.
 
 The difference of probabilities does not come from the model: integrated over normal item effects it is biased where
 item effects are not normal (items that nearly all personas answer alike), while the mean over items of paired
-differences needs no such assumption.
+differences needs no such assumption. Margins of scores are compared in just the same way, without a bound.
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,13 @@ class PairedGaps(NamedTuple):
     gaps: FloatArray
     """(items, k)."""
     wording_variance: FloatArray
-    """(k,), on the probability scale; 0 for claims about these wordings, NaN where nothing is known of others."""
+    """(k,), on the scale of the gaps; 0 for claims about these wordings, NaN where nothing is known of others."""
     wording_df: FloatArray
     """(k,)."""
     bound: float
-    """Largest possible gap."""
+    """Largest possible gap; infinite for scores."""
+    rounding: float
+    """Gaps that differ by less are the same."""
 
     @property
     def items(self) -> FloatArray:
@@ -47,56 +49,24 @@ class PairedGaps(NamedTuple):
         return count
 
 
-def compared(
-    labels: pd.DataFrame, keys: Sequence[str], model: ScopedMeans | None, paired: PairedGaps, confidence: float
-) -> pd.DataFrame:
-    """Labels with difference, standard_error, lower, upper, df, p_value, log_odds ..., method.
+def compared(labels: pd.DataFrame, paired: PairedGaps, confidence: float) -> pd.DataFrame:
+    """Labels with difference, standard_error, lower, upper, df, p_value.
 
     Comparisons whose wording variance is unknown are left out; the others keep their place in the index.
 
     Args:
         labels: one row a comparison.
-        keys: columns of `labels` that name a comparison; the model's contrasts are labelled by the same ones.
-        model: contrasts of the model, for the log-odds; None where there is no model.
         paired: the comparisons by item, in the order of `labels`.
         confidence: level of the intervals.
     """
-    table = _paired_frame(paired, confidence)
-    table["method"] = ITEM_PAIRED
-    for column in _LOG_ODDS:
-        table[column] = np.nan
-    if model is not None:
-        _add_log_odds(table, labels, list(keys), model, confidence)
-    for column in ("lower", "upper"):
-        table[column] = table[column].clip(-paired.bound, paired.bound)
-    whole = pd.concat([labels.reset_index(drop=True), table], axis=1)
-    return whole[np.isfinite(paired.wording_variance)]
-
-
-def claims(
-    labels: pd.DataFrame,
-    keys: Sequence[str],
-    model: ScopedMeans | None,
-    paired: PairedGaps,
-    settings: AnalysisSettings,
-) -> pd.DataFrame:
-    """`compared` as one family: adjusted, with simultaneous intervals and tests of equivalence."""
-    table = compared(labels, keys, model, paired, settings.confidence)
-    table = adjust(table, settings.multiplicity, settings.confidence)
-    table = add_simultaneous(table, settings.confidence, paired.bound)
-    margin = settings.equivalence_margin
-    return add_equivalence(table, margin, settings.multiplicity, settings.confidence, paired.items)
-
-
-def _paired_frame(paired: PairedGaps, confidence: float) -> pd.DataFrame:
-    found = paired_differences(paired.gaps, confidence, paired.bound)
+    found = paired_differences(paired.gaps, confidence, paired.bound, paired.rounding)
     over_items, more = found.standard_error**2, paired.wording_variance
     with np.errstate(invalid="ignore", divide="ignore"):
         total = over_items + more
         df = np.where(more > 0, total**2 / (over_items**2 / found.df + more**2 / paired.wording_df), found.df)
         reach = student.ppf(0.5 + confidence / 2, df) * np.sqrt(total)
         p = np.where(more > 0, 2 * student.sf(np.abs(found.difference) / np.sqrt(total), df), found.p_value)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "difference": found.difference,
             "standard_error": np.sqrt(total),
@@ -106,6 +76,10 @@ def _paired_frame(paired: PairedGaps, confidence: float) -> pd.DataFrame:
             "p_value": p,
         }
     )
+    for column in ("lower", "upper"):
+        table[column] = table[column].clip(-paired.bound, paired.bound)
+    whole = pd.concat([labels.reset_index(drop=True), table], axis=1)
+    return whole[np.isfinite(more)]
 
 
 _LOG_ODDS = {
@@ -117,19 +91,43 @@ _LOG_ODDS = {
 }
 
 
-def _add_log_odds(
-    table: pd.DataFrame, labels: pd.DataFrame, keys: list[str], model: ScopedMeans, confidence: float
-) -> None:
-    """Fills the log-odds of every comparison that the model can make."""
-    position = {key: k for k, key in enumerate(model.means.labels[keys].itertuples(index=False, name=None))}
-    at = np.array([position.get(key, -1) for key in labels[keys].itertuples(index=False, name=None)], dtype=int)
+def with_log_odds(
+    table: pd.DataFrame, keys: Sequence[str], model: ScopedMeans | None, confidence: float
+) -> pd.DataFrame:
+    """Adds method and log_odds ...: those of every comparison that the model can make.
+
+    Args:
+        table: from `compared`.
+        keys: columns that name a comparison; the model's contrasts are labelled by the same ones.
+        model: contrasts of the model; None where there is no model.
+        confidence: level of the intervals.
+    """
+    table = table.assign(method=ITEM_PAIRED, **dict.fromkeys(_LOG_ODDS, np.nan))
+    if model is None:
+        return table
+    names = list(keys)
+    position = {key: k for k, key in enumerate(model.means.labels[names].itertuples(index=False, name=None))}
+    at = np.array([position.get(key, -1) for key in table[names].itertuples(index=False, name=None)], dtype=int)
     link = model.frame(LINK, confidence)
     usable = at >= 0
     usable[usable] &= np.isfinite(link["standard_error"].to_numpy()[at[usable]])
-    rows, source = np.flatnonzero(usable), at[usable]
     for column, name in _LOG_ODDS.items():
-        table.loc[rows, column] = link[name].to_numpy()[source]
-    table.loc[rows, "method"] = WITH_LOG_ODDS
+        table.loc[usable, column] = link[name].to_numpy()[at[usable]]
+    table.loc[usable, "method"] = WITH_LOG_ODDS
+    return table
+
+
+def claims(table: pd.DataFrame, paired: PairedGaps, settings: AnalysisSettings) -> pd.DataFrame:
+    """Comparisons as one family: adjusted, with simultaneous intervals.
+
+    Differences of probabilities are tested for equivalence too; scores have no margin set beforehand.
+    """
+    table = adjust(table, settings.multiplicity, settings.confidence)
+    table = add_simultaneous(table, settings.confidence, paired.bound)
+    if np.isinf(paired.bound):
+        return table
+    margin = settings.equivalence_margin
+    return add_equivalence(table, margin, settings.multiplicity, settings.confidence, paired.items)
 
 
 def adjust(table: pd.DataFrame, method: str, confidence: float) -> pd.DataFrame:
@@ -171,10 +169,14 @@ def add_equivalence(
         confidence: 1 - level of the tests.
         items: items of every comparison.
     """
+    adjusted = adjust_p_values(equivalence_p(table, margin, items[table.index.to_numpy(int)]), method)
+    return table.assign(equivalence_p=adjusted, equivalent=np.nan_to_num(adjusted, nan=1.0) < 1.0 - confidence)
+
+
+def equivalence_p(table: pd.DataFrame, margin: float | FloatArray, items: FloatArray) -> FloatArray:
+    """(rows,) p of two one-sided tests against +-margin, one by one; NaN with fewer than 3 / margin items."""
     error, df = table["standard_error"].to_numpy(float), table["df"].to_numpy(float)
     gap = table["difference"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.maximum(student.sf((gap + margin) / error, df), student.cdf((gap - margin) / error, df))
-    p = np.where(items[table.index.to_numpy(int)] * margin >= RULE_OF_THREE, p, np.nan)
-    adjusted = adjust_p_values(p, method)
-    return table.assign(equivalence_p=adjusted, equivalent=np.nan_to_num(adjusted, nan=1.0) < 1.0 - confidence)
+    return np.where(items * margin >= RULE_OF_THREE, p, np.nan)

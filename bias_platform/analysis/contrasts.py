@@ -1,85 +1,66 @@
-"""Each persona against the generic control, and the material every contrast of a reading is made from."""
+"""Each persona against the generic control, within system: of answers, or of scores."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from bias_platform.analysis.answers import Answers
-from bias_platform.analysis.comparisons import (
-    FloatArray,
-    PairedGaps,
-    claims,
-)
+from bias_platform.analysis.comparisons import PairedGaps, claims, compared, with_log_odds
 from bias_platform.analysis.item_cube import ItemCube, label_of
-from bias_platform.analysis.item_pairs import paired_differences
-from bias_platform.analysis.named_personas import NamedPersonas
-from bias_platform.analysis.paired_wording import PairedWording
+from bias_platform.analysis.material import Combination, Material
 from bias_platform.analysis.scoped_means import ScopedMeans
-from bias_platform.catalog.entries import AnalysisSettings
-from bias_platform.schemas.results import BEYOND_WORDING, THESE_WORDINGS
 from bias_platform.statistics import versus_reference
 
 
-@dataclass(frozen=True)
-class Material:
-    """What every contrast of one reading is made from."""
+class Comparisons(NamedTuple):
+    """What is compared: one row of labels and one combination of cells each."""
 
-    answers: Answers
-    cube: ItemCube
-    model: NamedPersonas
-    wording: PairedWording
-    settings: AnalysisSettings
+    labels: pd.DataFrame
+    keys: Sequence[str]
+    """Columns of `labels` that name a comparison."""
+    cells: list[Combination]
+    model: Callable[[ScopedMeans], ScopedMeans | None]
+    """The same comparisons made from the model's cells, labelled by the same keys."""
 
-    @property
-    def scopes(self) -> list[str]:
-        """`beyond wording` needs a system with at least two judged wordings."""
-        several = bool(np.isfinite(self.wording.variance).any())
-        return [THESE_WORDINGS, BEYOND_WORDING] if several else [THESE_WORDINGS]
 
-    def cell(self, persona: str, system: str) -> FloatArray:
-        """Yes share of each item."""
-        return self.cube.share[:, self.cube.persona(persona), self.cube.system(system)]
+def compare(material: Material, scope: str, what: Comparisons) -> tuple[pd.DataFrame, PairedGaps]:
+    """Item-paired comparisons of one scope, with the log-odds of the model where answers are compared; their gaps."""
+    confidence = material.settings.confidence
+    paired = material.gaps(scope, what.cells)
+    table = compared(what.labels, paired, confidence)
+    if not material.reading.of_answers:
+        return table, paired
+    means = material.means.get(scope)
+    return with_log_odds(table, what.keys, what.model(means) if means is not None else None, confidence), paired
 
-    def gaps(self, scope: str, cells: list[list[tuple[float, str, str]]]) -> PairedGaps:
-        """Item-paired combinations, each a list of (weight, persona, system)."""
-        columns = [sum(w * self.cell(p, s) for w, p, s in combination) for combination in cells]
-        positions = [[self.cube.system(s) for _, _, s in combination] for combination in cells]
-        variance = np.zeros(len(cells))
-        if scope == BEYOND_WORDING:
-            variance = np.array([self._wording_variance(combination) for combination in cells])
-        df = np.array([self.wording.df[at].min() for at in positions])
-        bound = max(sum(abs(w) for w, _, _ in combination) for combination in cells) / 2
-        return PairedGaps(np.column_stack(columns), variance, df, bound)
 
-    def _wording_variance(self, combination: list[tuple[float, str, str]]) -> float:
-        """What other wordings add: personas have wordings of their own, the systems share them."""
-        weights: dict[str, FloatArray] = {}
-        for sign, persona, system in combination:
-            weights.setdefault(persona, np.zeros(len(self.cube.systems)))[self.cube.system(system)] += sign
-        total = 0.0
-        for weight in weights.values():
-            used = np.flatnonzero(weight)
-            total += float(weight[used] @ self.wording.covariance[np.ix_(used, used)] @ weight[used])
-        return total if np.isnan(total) else max(0.0, total)
+def claims_by_scope(material: Material, what: Comparisons) -> pd.DataFrame:
+    """The comparisons of all scopes under each other, each scope one family; empty where there are none.
+
+    The index points into `what.labels`, scope after scope.
+    """
+    if what.labels.empty:
+        return pd.DataFrame()
+    parts = [
+        claims(*compare(material, scope, what), material.settings).assign(scope=scope) for scope in material.scopes
+    ]
+    return pd.concat(parts)
 
 
 def control_contrasts(material: Material) -> pd.DataFrame:
     """Each named persona minus the control, within system; one family a scope."""
-    answers, settings = material.answers, material.settings
-    labels = persona_grid(answers, material.cube)
-    if labels.empty:
-        return pd.DataFrame()
+    control = material.answers.control
+    labels = persona_grid(material.answers, material.cube)
     names = labels[["system", "persona_id"]].itertuples(index=False, name=None)
-    cells = [[(1.0, p, s), (-1.0, answers.control, s)] for s, p in names]
-    extra = _bounds(material.cube, labels, answers.control).join(_paired_check(material, cells))
-    parts = []
-    for scope in material.scopes:
-        means = material.model.means.get(scope)
-        model = versus_control(means, answers.control) if means is not None else None
-        table = claims(labels, ["system", "persona_id"], model, material.gaps(scope, cells), settings)
-        parts.append(table.join(extra).assign(scope=scope))
-    return pd.concat(parts, ignore_index=True).assign(reading=material.model.reading)
+    cells: list[Combination] = [[(1.0, p, s), (-1.0, control, s)] for s, p in names]
+    what = Comparisons(labels, ["system", "persona_id"], cells, lambda means: versus_control(means, control))
+    table = claims_by_scope(material, what)
+    if table.empty or not material.reading.of_answers:
+        return table.reset_index(drop=True)
+    table = table.join(_bounds(material.cube, labels, control)).assign(reading=material.reading.name)
+    return table.reset_index(drop=True)
 
 
 def persona_grid(answers: Answers, cube: ItemCube) -> pd.DataFrame:
@@ -106,8 +87,8 @@ def versus_control(means: ScopedMeans, control: str) -> ScopedMeans | None:
 
 def _bounds(cube: ItemCube, labels: pd.DataFrame, control: str) -> pd.DataFrame:
     """Raw difference where all that is not judged falls the one way for the persona and the other for the control."""
-    asked, yes = cube.asked.sum(axis=0), cube.yes.sum(axis=0)
-    open_ = asked - cube.judged.sum(axis=0)
+    asked, yes = cube.asked.sum(axis=0), cube.total.sum(axis=0)
+    open_ = asked - cube.known.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         low, high = yes / asked, (yes + open_) / asked
     persona = [cube.persona(name) for name in labels["persona_id"]]
@@ -118,11 +99,4 @@ def _bounds(cube: ItemCube, labels: pd.DataFrame, control: str) -> pd.DataFrame:
             "bound_low": low[persona, system] - high[reference, system],
             "bound_high": high[persona, system] - low[reference, system],
         }
-    )
-
-
-def _paired_check(material: Material, cells: list[list[tuple[float, str, str]]]) -> pd.DataFrame:
-    found = paired_differences(material.gaps(THESE_WORDINGS, cells).gaps, material.settings.confidence)
-    return pd.DataFrame(
-        {"paired_difference": found.difference, "paired_lower": found.lower, "paired_upper": found.upper}
     )

@@ -15,7 +15,7 @@ def divided_items(answers: Answers, cube: ItemCube, texts: pd.DataFrame | None, 
     Args:
         texts: table `Items`; its texts are passed on only with `show_texts`.
     """
-    share = cube.share[:, cube.positions(answers.named), :]
+    share = cube.mean[:, cube.positions(answers.named), :]
     known = np.isfinite(share)
     count = known.sum(axis=1)
     filled = np.where(known, share, 0.0)

@@ -9,6 +9,8 @@ _FAMILIES = (
     ("persona_pairs", "pairs of personas within a dimension, all systems"),
     ("dimension_spreads", "personas of a dimension being alike, all systems"),
     ("system_changes", "changes of those contrasts between systems"),
+    ("scored_contrasts", "scores of each persona against the generic person, all systems"),
+    ("scored_changes", "changes of those scored contrasts between systems"),
     ("baseline_differences", "each persona against no persona, all systems"),
 )
 

@@ -7,7 +7,9 @@ import pandas as pd
 
 from bias_platform.analysis.phrases import are, decimal, points, quote, share
 from bias_platform.analysis.picked import IN_WORDS, claimed, largest, method, simultaneous, tested, top
+from bias_platform.analysis.scored_findings import scored_changes_finding, scored_finding
 from bias_platform.catalog.entries import AnalysisSettings
+from bias_platform.errors import counted
 from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
 
 Tables = Mapping[str, pd.DataFrame]
@@ -32,20 +34,21 @@ def _spread(tables: Tables, settings: AnalysisSettings) -> str:
         return ""
     rows, found = claimed(table)
     shown = largest(found if len(found) else rows, "spread")
+    name = quote(str(shown["dimension"]).replace("_", " "))
     apart = (
-        f"{quote(shown['dimension'])} in {shown['system']}, {points(shown['spread'])} points between "
+        f"{name} in {shown['system']}, {points(shown['spread'])} points between "
         f"{shown['highest']} and {shown['lowest']} ({simultaneous(shown, settings, signed=False)}; noise-corrected "
         f"standard deviation {points(shown['deviation'])})"
     )
-    scope = IN_WORDS[str(shown["scope"])]
+    scope, pairs = IN_WORDS[str(shown["scope"])], counted(len(rows), "pair")
     if found.empty:
         return (
-            f"In none of {len(rows)} pairs of system and dimension do the personas of the dimension differ detectably "
-            f"from each other after {method(settings)}, {scope}. The largest distance is {apart}; the largest of many "
-            "is above zero by chance alone."
+            f"In none of {pairs} of system and dimension do the personas of the dimension differ detectably from each "
+            f"other after {method(settings)}, {scope}. The largest distance is {apart}; the largest of many is above "
+            "zero by chance alone."
         )
     return (
-        f"In {len(found)} of {len(rows)} pairs of system and dimension the personas of the dimension differ from each "
+        f"In {len(found)} of {pairs} of system and dimension the personas of the dimension differ from each "
         f"other after {method(settings)}, {scope}. The largest distance among these: {apart}."
     )
 
@@ -63,20 +66,17 @@ def _changes(tables: Tables, settings: AnalysisSettings) -> str:
         f"from {shown['from_system']} to {shown['to_system']} the difference of {quote(shown['label'])} to the generic "
         f"person moves by {points(shown['difference'], signed=True)} points ({simultaneous(shown, settings)})"
     )
-    changes = len(rows.drop_duplicates(["from_system", "to_system"]))
-    counted = f"{changes} change{'' if changes == 1 else 's'}"
+    changes = counted(len(rows.drop_duplicates(["from_system", "to_system"])), "change")
+    compared = f"{counted(len(rows), 'comparison')} between systems ({changes} × personas)"
     if len(found):
-        return (
-            f"Of {len(rows)} comparisons between systems ({counted} × personas) {are(len(found))} detectable "
-            f"after {method(settings)}, {scope}; the largest: {moved}."
-        )
+        return f"Of {compared} {are(len(found))} detectable after {method(settings)}, {scope}; the largest: {moved}."
     within = ""
     if "equivalent" in rows.columns:
         count, margin = int(rows["equivalent"].sum()), points(settings.equivalence_margin)
-        within = f"{count} of {len(rows)} are shown to lie within ±{margin} points. "
+        within = f"{are(count, len(rows))} shown to lie within ±{margin} points. "
     return (
-        f"None of {len(rows)} comparisons between systems ({counted} × personas) is detectable after "
-        f"{method(settings)}, {scope}; the largest: {moved}. {within}Not found is not the same as absent."
+        f"None of {compared} is detectable after {method(settings)}, {scope}; the largest: {moved}. {within}"
+        "Not found is not the same as absent."
     )
 
 
@@ -90,7 +90,7 @@ def _null(tables: Tables, settings: AnalysisSettings) -> str:
     return (
         f"If no persona differed, the largest of all raw differences would still be {points(row['expected'])} points "
         f"on average and exceed {points(row['quantile_95'])} once in twenty in these wordings; "
-        f"{points(row['observed'])} was observed (reached in {reached or 'none'} of {draws} permutations)."
+        f"{points(row['observed'])} was observed (reached in {reached or 'none'} of {counted(draws, 'permutation')})."
     )
 
 
@@ -107,8 +107,8 @@ def _wording(tables: Tables, settings: AnalysisSettings) -> str:
         return ""
     known = "" if len(wide) == len(rows) else f" (of {len(wide)} where that can be said)"
     return (
-        f"Of {len(rows)} comparisons with the generic person {are(narrow)} significant for the wordings used, "
-        f"{int(wide['significant'].sum())} as a claim beyond wording{known}."
+        f"Of {counted(len(rows), 'comparison')} with the generic person {are(narrow)} significant for the wordings "
+        f"used, {int(wide['significant'].sum())} as a claim beyond wording{known}."
     )
 
 
@@ -121,9 +121,10 @@ def _lenient(tables: Tables, settings: AnalysisSettings) -> str:
     if lenient.empty:
         return ""
     both = int((primary["significant"] & lenient["significant"].reindex(primary.index, fill_value=False)).sum())
+    found = are(int(lenient["significant"].sum()))
     return (
-        f"Of {len(lenient)} comparisons with the generic person {are(int(lenient['significant'].sum()))} significant "
-        f"when the lenient answers count as Yes too; {are(both)} so in both readings ({IN_WORDS[THESE_WORDINGS]})."
+        f"Of {counted(len(lenient), 'comparison')} with the generic person {found} significant when the lenient "
+        f"answers count as Yes too; {are(both)} so in both readings ({IN_WORDS[THESE_WORDINGS]})."
     )
 
 
@@ -134,8 +135,8 @@ def _bounds(tables: Tables, settings: AnalysisSettings) -> str:
         return ""
     kept = int(((found["bound_low"] > 0) | (found["bound_high"] < 0)).sum())
     return (
-        f"Had the questions without a judgement been answered in the worst way, {kept} of {len(found)} significant "
-        "differences would still have the sign they have."
+        f"Had the questions without a judgement been answered in the worst way, {kept} of "
+        f"{counted(len(found), 'significant difference')} would still have the same sign."
     )
 
 
@@ -143,9 +144,9 @@ def _baseline(tables: Tables, settings: AnalysisSettings) -> str:
     table = tested(tables["baseline_differences"])
     if table.empty:
         return ""
-    found = table[table["significant"]]
+    found = are(int(table["significant"].sum()))
     return (
-        f"Of {len(table)} comparisons with no persona at all {are(len(found))} significant after {method(settings)}, "
+        f"Of {counted(len(table), 'comparison')} with no persona at all {found} significant after {method(settings)}, "
         f"{IN_WORDS[THESE_WORDINGS]}; they mix who the persona is with there being an instruction, and nothing is "
         "said about other wordings."
     )
@@ -178,6 +179,8 @@ FINDINGS: tuple[Callable[[Tables, AnalysisSettings], str], ...] = (
     _rates,
     _spread,
     _changes,
+    scored_finding,
+    scored_changes_finding,
     _null,
     _wording,
     _lenient,

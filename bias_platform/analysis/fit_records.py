@@ -1,8 +1,25 @@
-"""What the report says of each fitted model: one row a fit, one row a random term."""
+"""What the report says of each fitted model: one row a fit, one a random term, one a tested term."""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from bias_platform.errors import counted
 from bias_platform.statistics import MixedModelFit
+
+
+@dataclass(frozen=True)
+class Records:
+    """Result rows of one or several models, collected while they are fitted."""
+
+    fits: list[dict[str, object]] = field(default_factory=list)
+    """Of `ModelFits`."""
+    components: list[dict[str, object]] = field(default_factory=list)
+    """Of `VarianceComponents`."""
+    tests: list[dict[str, object]] = field(default_factory=list)
+    """Of `TermTests`."""
+    messages: list[str] = field(default_factory=list)
+    """What a reader must know."""
 
 
 def fit_row(
@@ -32,7 +49,8 @@ def _notes(fit: MixedModelFit, excluded: int, asked: str) -> list[str]:
     notes += [f"No finite estimate for {', '.join(found.separated)}."] if found.separated else []
     notes += [f"Fewer than 6 levels: {', '.join(found.few_levels)}."] if found.few_levels else []
     if len(found.dropped_columns) > excluded:
-        notes.append(f"{len(found.dropped_columns)} columns cannot be told from others and were dropped.")
+        dropped = counted(len(found.dropped_columns), "column")
+        notes.append(f"Not told from others and left out: {dropped}.")
     if not found.converged:
         notes.append("The optimiser did not converge.")
     if fit.standard_errors != asked:
@@ -59,15 +77,22 @@ def impossible_fit_row(model: str, why: str, excluded: int, formula: str = "") -
 
 
 def component_rows(model: str, fit: MixedModelFit, restricted: dict[str, float]) -> list[dict[str, object]]:
-    """Rows of `VarianceComponents`; `restricted` holds REML deviations by term."""
+    """Rows of `VarianceComponents`.
+
+    Args:
+        model: its name.
+        fit: by maximum or by restricted likelihood.
+        restricted: restricted deviations of some terms of a model that was fitted by maximum likelihood.
+    """
+    reml = fit.method == "REML"
     return [
         {
             "model": model,
             "term": row["term"],
             "levels": int(row["levels"]),
-            "sd": float(row["sd"]),
+            "sd": np.nan if reml else float(row["sd"]),
             "standard_error": float(row["sd_standard_error"]),
-            "restricted_sd": float(restricted.get(row["term"], np.nan)),
+            "restricted_sd": float(row["sd"] if reml else restricted.get(row["term"], np.nan)),
             "at_zero": bool(row["singular"]),
         }
         for row in fit.variance_components.to_dict("records")

@@ -7,22 +7,20 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.analysis.answers import Answers
-from bias_platform.analysis.fit_records import component_rows, fit_row, impossible_fit_row
-from bias_platform.analysis.named_personas import model_rows
-from bias_platform.schemas.results import PRIMARY
-from bias_platform.statistics import MixedModelFit, ModelError, fit_mixed_model, marginal_means, term_tests
-
-MODEL = "B, groups of personas"
+from bias_platform.analysis.fit_records import Records, component_rows, fit_row, impossible_fit_row
+from bias_platform.analysis.model_rows import model_rows, nuisance_terms, without_unused
+from bias_platform.analysis.omnibus import Degrees
+from bias_platform.analysis.term_rows import term_rows
+from bias_platform.errors import counted
+from bias_platform.schemas.results import GROUPS_OF_PERSONAS, PRIMARY, THESE_WORDINGS
+from bias_platform.statistics import MixedModelFit, ModelError, fit_mixed_model, marginal_means
 
 
 class GroupModel(NamedTuple):
     """Result rows of model B; all empty where the study does not ask for it."""
 
-    tests: pd.DataFrame
     probabilities: pd.DataFrame
-    fits: list[dict[str, object]]
-    components: list[dict[str, object]]
-    messages: list[str]
+    records: Records
 
 
 def fit_groups(answers: Answers, attribute: str | None, confidence: float) -> GroupModel:
@@ -31,34 +29,41 @@ def fit_groups(answers: Answers, attribute: str | None, confidence: float) -> Gr
     Personas without the attribute and the control are left out. F has personas - groups denominator degrees of
     freedom, because the persona is the unit that carries its group.
     """
+    records = Records()
     if attribute is None:
-        return GroupModel(pd.DataFrame(), pd.DataFrame(), [], [], [])
+        return GroupModel(pd.DataFrame(), records)
     group = _groups(answers, attribute)
     left_out = len(answers.named) - len(group)
-    messages = [f"Model B leaves out {left_out} personas without the attribute '{attribute}'."] if left_out else []
-    why = _impossible(group, attribute)
-    data = model_rows(answers, PRIMARY, set())
-    data = data[data["persona"].isin(list(group.index))]
-    data = data.assign(group=data["persona"].astype(str).map(group))
-    for column in ("persona", "system", "item", "template"):
-        data[column] = data[column].cat.remove_unused_categories()
-    if why is None:
+    if left_out:
+        records.messages.append(
+            f"Model B leaves out {counted(left_out, 'persona')} without the attribute '{attribute}'."
+        )
+    data = _group_rows(answers, group)
+    fit, why = None, _impossible(group, attribute)
+    if not why:
         try:
             fit = fit_mixed_model(_formula(data), data)
         except ModelError as problem:
             why = str(problem)
-    if why is not None:
-        row = impossible_fit_row(MODEL, why, 0)
-        return GroupModel(pd.DataFrame(), pd.DataFrame(), [row], [], [*messages, f"Model B was not fitted: {why}"])
-    fits = [fit_row(MODEL, fit, data["item"].nunique(), 0)]
-    components = component_rows(MODEL, fit, {})
+    if fit is None:
+        records.fits.append(impossible_fit_row(GROUPS_OF_PERSONAS, why, 0))
+        records.messages.append(f"Model B was not fitted: {why}")
+        return GroupModel(pd.DataFrame(), records)
+    records.fits.append(fit_row(GROUPS_OF_PERSONAS, fit, data["item"].nunique(), 0))
+    records.components.extend(component_rows(GROUPS_OF_PERSONAS, fit, {}))
     if not fit.converged or _separated(fit, data):
         why = "it did not converge" if not fit.converged else "a group in a system has answers of one kind only"
-        messages += [f"The tests of model B are withheld: {why}."]
-        return GroupModel(pd.DataFrame(), pd.DataFrame(), fits, components, messages)
+        records.messages.append(f"The tests of model B are withheld: {why}.")
+        return GroupModel(pd.DataFrame(), records)
     present = group[group.index.isin(data["persona"].cat.categories)]
-    tests = _tests(fit, len(present) - present.nunique())
-    return GroupModel(tests, _probabilities(fit, data, present, confidence), fits, components, messages)
+    records.tests.extend(_tests(fit, data, len(present) - present.nunique()))
+    return GroupModel(_probabilities(fit, data, present, confidence), records)
+
+
+def _group_rows(answers: Answers, group: pd.Series) -> pd.DataFrame:
+    data = model_rows(answers, PRIMARY, set())
+    data = without_unused(data[data["persona"].isin(list(group.index))])
+    return data.assign(group=data["persona"].astype(str).map(group))
 
 
 def _groups(answers: Answers, attribute: str) -> pd.Series:
@@ -67,18 +72,19 @@ def _groups(answers: Answers, attribute: str) -> pd.Series:
     return attributes.map(lambda values: values.get(attribute)).dropna().astype(str)
 
 
-def _impossible(group: pd.Series, attribute: str) -> str | None:
+def _impossible(group: pd.Series, attribute: str) -> str:
+    """Why there is nothing to fit; empty where there is."""
     if group.nunique() < 2:
         return f"the attribute '{attribute}' has fewer than two values among the personas"
     if len(group) <= group.nunique():
         return f"every value of '{attribute}' has one persona: nothing tells the group from the persona"
-    return None
+    return ""
 
 
 def _formula(data: pd.DataFrame) -> str:
     several = data["system"].nunique() > 1
     fixed = ["C(group, contr.sum) * C(system, contr.sum)" if several else "C(group, contr.sum)"]
-    fixed += ["C(template, contr.sum)"] if data["template"].nunique() > 1 else []
+    fixed += nuisance_terms(data, ("template",))
     random = ["item", "item:system", "persona", "persona:system"] if several else ["item", "persona"]
     return f"yes ~ {' + '.join([*fixed, *(f'(1 | {term})' for term in random)])}"
 
@@ -89,22 +95,14 @@ def _separated(fit: MixedModelFit, data: pd.DataFrame) -> bool:
     return bool(rates.isin([0.0, 1.0]).any()) or any("group" in name for name in fit.diagnostics.separated)
 
 
-def _tests(fit: MixedModelFit, denominator: int) -> pd.DataFrame:
-    terms = [name for name in fit.design.fixed.terms if "group" in name]
-    found = term_tests(fit, terms, denominator_df=dict.fromkeys(terms, float(denominator)))
-    names = found["term"].map(lambda term: "group × system" if "system" in term else "group")
-    return pd.DataFrame(
-        {
-            "term": names,
-            "statistic": found["f"],
-            "df": found["df"].astype(float),
-            "denominator_df": found["denominator_df"],
-            "p_value": found["f_p"],
-            "likelihood_ratio": found["lr"],
-            "likelihood_ratio_p": found["lr_p"],
-            "wald": found["wald"],
-            "wald_p": found["wald_p"],
-        }
+def _tests(fit: MixedModelFit, data: pd.DataFrame, denominator: int) -> list[dict[str, object]]:
+    groups, systems = data["group"].nunique(), data["system"].nunique()
+    degrees = {"group": Degrees(groups - 1.0, denominator)}
+    if systems > 1:
+        degrees["group:system"] = Degrees((groups - 1.0) * (systems - 1.0), denominator)
+    one = "all systems" if systems > 1 else str(data["system"].iloc[0])
+    return term_rows(
+        fit, degrees, {"model": GROUPS_OF_PERSONAS, "reading": PRIMARY, "scope": THESE_WORDINGS, "systems": one}
     )
 
 

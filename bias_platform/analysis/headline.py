@@ -9,6 +9,7 @@ from bias_platform.analysis.findings import FINDINGS
 from bias_platform.analysis.phrases import are, interval, points, quote, share
 from bias_platform.analysis.picked import IN_WORDS, claimed, largest, level, method, simultaneous, tested
 from bias_platform.catalog.entries import AnalysisSettings
+from bias_platform.errors import counted
 from bias_platform.schemas.results import BEYOND_WORDING, THESE_WORDINGS
 
 Tables = Mapping[str, pd.DataFrame]
@@ -43,7 +44,7 @@ def _difference(shown: dict[str, Any], significant: int, tests: int, settings: A
     return (
         f"Told to be {quote(shown['label'])}, {shown['system']} answers Yes {points(abs(gap))} percentage points "
         f"{direction} often than when told to be a generic person ({level(settings)} interval {reach}, simultaneous "
-        f"over all {tests} comparisons); {are(significant, tests)} significant after {method(settings)}."
+        f"over all {counted(tests, 'comparison')}); {are(significant, tests)} significant after {method(settings)}."
     )
 
 
@@ -80,7 +81,7 @@ def _nothing(rows: pd.DataFrame, tables: Tables, settings: AnalysisSettings) -> 
     shown = largest(rows, "difference")
     systems = rows["system"].nunique()
     missed = tables["system_outcomes"]["system"].nunique() - systems
-    where = f"in any of {systems} systems" if systems > 1 else f"in {shown['system']}"
+    where = f"in any of {counted(systems, 'system')}" if systems > 1 else f"in {shown['system']}"
     where += f" ({missed} more could not be compared)" if missed else ""
     detectable = float(rows["detectable"].median())
     found = (
@@ -91,12 +92,12 @@ def _nothing(rows: pd.DataFrame, tables: Tables, settings: AnalysisSettings) -> 
     within = int(rows["equivalent"].sum())
     sentences = [
         f"No persona differs detectably from the generic person {where}, {IN_WORDS[THESE_WORDINGS]} "
-        f"({len(rows)} comparisons, {method(settings)}).",
+        f"({counted(len(rows), 'comparison')}, {method(settings)}).",
         f"The largest estimate is {quote(shown['label'])} in {shown['system']} with "
         f"{points(shown['difference'], signed=True)} percentage points ({simultaneous(shown, settings)}).",
         *_coverage(shown, tables),
-        f"{found} typically have been found in 80 % of repetitions; {within} of {len(rows)} differences are shown to "
-        f"lie within ±{points(settings.equivalence_margin)} points, {IN_WORDS[THESE_WORDINGS]}. "
+        f"{found} typically have been found in 80 % of repetitions; {are(within, counted(len(rows), 'difference'))} "
+        f"shown to lie within ±{points(settings.equivalence_margin)} points, {IN_WORDS[THESE_WORDINGS]}. "
         "Not found is not the same as absent.",
     ]
     return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""Answers summed over wordings: items x personas x systems, the ground of every model-free number."""
+"""Answers or scores summed over wordings: items x personas x systems, the ground of every model-free number."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bias_platform.analysis.answers import JUDGED, YES_COLUMN, Answers
+from bias_platform.analysis.answers import Answers
+from bias_platform.analysis.readings import outcome
 from bias_platform.schemas.results import PRIMARY
 
 FloatArray = NDArray[np.float64]
@@ -15,19 +16,22 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ItemCube:
-    """Counts (items, personas, systems), the baseline among the personas where it was asked."""
+    """Sums (items, personas, systems) of one reading, the baseline among the personas where it was asked."""
 
     items: tuple[str, ...]
     personas: tuple[str, ...]
     systems: tuple[str, ...]
     asked: FloatArray
-    judged: FloatArray
-    yes: FloatArray
+    """Questions put."""
+    known: FloatArray
+    """Of these, with an outcome: judged, or scored."""
+    total: FloatArray
+    """Sum of the outcomes: Yes answers, or margins."""
 
     @cached_property
-    def share(self) -> FloatArray:
-        """Yes share of each item's judged answers; NaN where none is judged."""
-        return np.divide(self.yes, self.judged, out=np.full_like(self.yes, np.nan), where=self.judged > 0)
+    def mean(self) -> FloatArray:
+        """Each item's Yes share or mean margin; NaN where nothing is known."""
+        return np.divide(self.total, self.known, out=np.full_like(self.total, np.nan), where=self.known > 0)
 
     def persona(self, persona_id: str) -> int:
         """Position of a persona."""
@@ -43,21 +47,22 @@ class ItemCube:
 
 
 def build_cube(answers: Answers, reading: str = PRIMARY) -> ItemCube:
-    """Sums a study's answers over wordings and option orders."""
+    """Sums a study's outcomes over wordings and option orders."""
     frame = answers.frame
     categories = [frame[name].cat.categories for name in ("item_id", "persona_id", "system")]
     shape = tuple(len(levels) for levels in categories)
     codes = tuple(frame[name].cat.codes.to_numpy(np.int64) for name in ("item_id", "persona_id", "system"))
     cell = np.ravel_multi_index(codes, shape)
     size = int(np.prod(shape))
-    judged = (frame["state"] == JUDGED).to_numpy(float)
+    values = outcome(frame, reading)
+    known = np.isfinite(values)
     return ItemCube(
         items=tuple(categories[0]),
         personas=tuple(categories[1]),
         systems=tuple(categories[2]),
         asked=np.bincount(cell, minlength=size).reshape(shape).astype(float),
-        judged=np.bincount(cell, judged, size).reshape(shape).astype(float),
-        yes=np.bincount(cell, frame[YES_COLUMN[reading]].to_numpy(float), size).reshape(shape).astype(float),
+        known=np.bincount(cell, known, size).reshape(shape).astype(float),
+        total=np.bincount(cell, np.where(known, values, 0.0), size).reshape(shape).astype(float),
     )
 
 

@@ -17,7 +17,7 @@ def system_outcomes(answers: Answers, cube: ItemCube, lenient: ItemCube, confide
     rows = answers.with_persona
     states = pd.crosstab(rows["system"], rows["state"], dropna=False).reindex(list(answers.systems), fill_value=0)
     keep = [k for k, name in enumerate(cube.personas) if name != answers.baseline]
-    totals = [counts[:, keep, :].sum(axis=1) for counts in (cube.asked, cube.judged, cube.yes, lenient.yes)]
+    totals = [counts[:, keep, :].sum(axis=1) for counts in (cube.asked, cube.known, cube.total, lenient.total)]
     table = pd.DataFrame({"system": list(answers.systems)})
     table = table.join(_counted(states.reset_index(drop=True), totals, confidence))
     return conform(table, SystemOutcomes)
@@ -31,7 +31,7 @@ def persona_outcomes(
     grid = pd.MultiIndex.from_product([cube.systems, cube.personas], names=["system", "persona_id"])
     states = pd.crosstab([rows["system"], rows["persona_id"]], rows["state"], dropna=False)
     states = states.reindex(grid, fill_value=0)
-    totals = [_by_system(counts) for counts in (cube.asked, cube.judged, cube.yes, lenient.yes)]
+    totals = [_by_system(counts) for counts in (cube.asked, cube.known, cube.total, lenient.total)]
     table = grid.to_frame(index=False).join(_counted(states.reset_index(drop=True), totals, confidence))
     table = table.join(label_of(answers.personas, table["persona_id"]))
     table["role"] = answers.personas.loc[table["persona_id"], "role"].to_numpy()

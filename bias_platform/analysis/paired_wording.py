@@ -1,11 +1,12 @@
-"""How much wordings move Yes-rates on the probability scale, without a model: what a claim beyond wording adds."""
+"""How much wordings move Yes-rates or margins of scores, without a model: what a claim beyond wording adds."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_platform.analysis.answers import JUDGED, YES_COLUMN, Answers
+from bias_platform.analysis.answers import Answers
+from bias_platform.analysis.readings import outcome
 
 FloatArray = NDArray[np.float64]
 
@@ -14,7 +15,7 @@ class PairedWording(NamedTuple):
     """What other wordings would add to the variance of a cell's mean over these wordings, by system."""
 
     variance: FloatArray
-    """(systems,); NaN where fewer than two wordings are judged: nothing is known of others."""
+    """(systems,); NaN where fewer than two wordings have outcomes: nothing is known of others."""
     df: FloatArray
     """(systems,)."""
     covariance: FloatArray
@@ -27,60 +28,71 @@ def paired_wording(answers: Answers, reading: str) -> PairedWording:
     The variance is pooled over personas. It is that of a cell's mean over the study's wordings; a difference of two
     personas has twice as much. Covariances follow from the variance of the difference between two systems.
     """
-    shares = [_shares(answers, reading, system) for system in answers.systems]
-    found = [_interaction(share) for share in shares]
+    cells = [_cells(answers, reading, system) for system in answers.systems]
+    found = [_interaction(cell) for cell in cells]
     variance = np.array([v for v, _ in found])
     covariance = np.diag(variance)
-    for a in range(len(shares)):
+    for a in range(len(cells)):
         for b in range(a):
-            apart, _ = _interaction(shares[a] - shares[b])
+            apart, _ = _interaction(cells[a] - cells[b])
             covariance[a, b] = covariance[b, a] = (variance[a] + variance[b] - apart) / 2.0
     return PairedWording(variance, np.array([df for _, df in found]), covariance)
 
 
-def _interaction(shares: FloatArray) -> tuple[float, float]:
-    """Variance and degrees of freedom from (items, personas, wordings); cells that nobody judged are NaN."""
-    shares = _filled(shares)
-    items, personas, templates = shares.shape
-    if templates < 2 or personas < 2:
+def _interaction(cells: FloatArray) -> tuple[float, float]:
+    """Variance and degrees of freedom from (items, personas, wordings); cells without an outcome are NaN."""
+    cells = filled(cells)
+    personas = cells.shape[1]
+    return over_wordings(cells - cells.mean(axis=1, keepdims=True), personas - 1)
+
+
+def over_wordings(apart: FloatArray, contrasts: int) -> tuple[float, float]:
+    """What wordings add to the variance of contrasts averaged over them, item noise taken off; degrees of freedom.
+
+    Args:
+        apart: (items, rows, wordings) contrasts of personas.
+        contrasts: how many of the rows are independent; the variance is that of one of orthonormal contrasts.
+    """
+    items, _, templates = apart.shape
+    if templates < 2 or contrasts < 1:
         return float("nan"), 1.0
-    df = (personas - 1.0) * (templates - 1.0)
-    observed = float((_centred(shares.mean(axis=0)) ** 2).sum() / df)
+    df = contrasts * (templates - 1.0)
+    apart = apart - apart.mean(axis=2, keepdims=True)
+    observed = float((apart.mean(axis=0) ** 2).sum() / df)
     if items < 2:
         return observed / templates, df
-    left = _centred(shares)
-    left = left - left.mean(axis=0)
-    noise = float((left**2).sum() / df / (items - 1.0) / items)
+    noise = float(((apart - apart.mean(axis=0)) ** 2).sum() / df / (items - 1.0) / items)
     return max(0.0, observed - noise) / templates, df
 
 
-def _centred(values: FloatArray) -> FloatArray:
-    """Persona x wording interaction of the last two axes."""
-    over_both = values.mean(axis=(-2, -1), keepdims=True)
-    inner: FloatArray = values - values.mean(axis=-1, keepdims=True) - values.mean(axis=-2, keepdims=True) + over_both
-    return inner
+def filled(cells: FloatArray) -> FloatArray:
+    """Items, personas and wordings with at least one known cell of (items, personas, wordings).
 
-
-def _filled(shares: FloatArray) -> FloatArray:
-    """Items, personas and wordings with at least one judged cell; what is left open has the item's mean."""
-    known = np.isfinite(shares)
+    What is left open has the item's mean plus how far that persona in that wording lies from the items' means.
+    """
+    known = np.isfinite(cells)
     keep = [known.any(axis=(1, 2)), known.any(axis=(0, 2)), known.any(axis=(0, 1))]
-    shares = shares[np.ix_(*keep)]
-    if not shares.size:
+    cells, known = cells[np.ix_(*keep)], known[np.ix_(*keep)]
+    if not cells.size:
         return np.zeros((0, 0, 0))
-    return np.where(np.isfinite(shares), shares, np.nanmean(shares, axis=(1, 2), keepdims=True))
+    of_item = np.nanmean(cells, axis=(1, 2), keepdims=True)
+    apart = np.where(known, cells - of_item, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known, cells, of_item + apart)
 
 
-def _shares(answers: Answers, reading: str, system: str) -> FloatArray:
-    """Yes shares (items, personas, wordings) in the categories of the study; NaN where nobody judged."""
+def _cells(answers: Answers, reading: str, system: str) -> FloatArray:
+    """Yes shares or mean margins (items, personas, wordings) in the study's categories; NaN where nothing is known."""
     rows = answers.with_persona
-    rows = rows[((rows["system"] == system) & (rows["state"] == JUDGED)).to_numpy()]
+    rows = rows[(rows["system"] == system).to_numpy()]
+    values = outcome(rows, reading)
+    known = np.isfinite(values)
+    rows, values = rows[known], values[known]
     columns = [rows[name] for name in ("item_id", "persona_id", "template_id")]
     shape = tuple(len(column.cat.categories) for column in columns)
     cell = np.ravel_multi_index(tuple(c.cat.codes.to_numpy(np.int64) for c in columns), shape)
     size = int(np.prod(shape))
     count = np.bincount(cell, minlength=size).reshape(shape).astype(float)
-    yes = np.bincount(cell, rows[YES_COLUMN[reading]].to_numpy(float), size).reshape(shape)
+    total = np.bincount(cell, values, size).reshape(shape)
     with np.errstate(invalid="ignore"):
-        shares: FloatArray = yes / count
-    return shares
+        means: FloatArray = total / count
+    return means

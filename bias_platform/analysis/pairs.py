@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from bias_platform.analysis.answers import JUDGED, Answers
-from bias_platform.analysis.comparisons import FloatArray, adjust, compared
-from bias_platform.analysis.contrasts import Material, persona_grid
+from bias_platform.analysis.answers import Answers
+from bias_platform.analysis.comparisons import FloatArray, adjust
+from bias_platform.analysis.contrasts import Comparisons, compare, persona_grid
 from bias_platform.analysis.item_cube import ItemCube
+from bias_platform.analysis.material import Combination, Material
+from bias_platform.analysis.readings import JUDGED
 from bias_platform.analysis.scoped_means import ScopedMeans
 from bias_platform.statistics import adjust_p_values, all_pairs
 
@@ -22,14 +24,12 @@ def persona_pairs(material: Material) -> pd.DataFrame:
     if labels.empty:
         return pd.DataFrame()
     names = labels[["system", "persona_id", "other_id"]].itertuples(index=False, name=None)
-    cells = [[(1.0, p, s), (-1.0, q, s)] for s, p, q in names]
+    cells: list[Combination] = [[(1.0, p, s), (-1.0, q, s)] for s, p, q in names]
+    what = Comparisons(labels, ["system", "persona_id", "other_id"], cells, _pairwise)
     extra = _disagreement(material, labels)
     parts = []
     for scope in material.scopes:
-        means = material.model.means.get(scope)
-        model = _pairwise(means) if means is not None else None
-        keys = ["system", "persona_id", "other_id"]
-        table = compared(labels, keys, model, material.gaps(scope, cells), settings.confidence)
+        table, _ = compare(material, scope, what)
         parts.append(adjust(table, settings.multiplicity, settings.confidence).join(extra).assign(scope=scope))
     return pd.concat(parts, ignore_index=True)
 
@@ -59,7 +59,7 @@ def _disagreement(material: Material, labels: pd.DataFrame) -> pd.DataFrame:
         (s, material.cube.persona(p), material.cube.persona(q))
         for s, p, q in zip(labels["system"], labels["persona_id"], labels["other_id"], strict=True)
     ]
-    share = material.cube.share
+    share = material.cube.mean
     gaps = np.column_stack(
         [share[:, p, material.cube.system(s)] - share[:, q, material.cube.system(s)] for s, p, q in at]
     )

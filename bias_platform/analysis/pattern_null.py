@@ -37,7 +37,7 @@ def pattern_null(answers: Answers, cube: ItemCube, settings: AnalysisSettings, d
     p < 1 - confidence.
     """
     keep = [k for k, name in enumerate(cube.personas) if name != answers.baseline]
-    shares = cube.share[:, keep, :]
+    shares = cube.mean[:, keep, :]
     names = [cube.personas[k] for k in keep]
     named = answers.personas.loc[answers.named]
     groups = {str(d): [names.index(p) for p in members.index] for d, members in named.groupby("dimension", sort=False)}

@@ -2,6 +2,8 @@
 
 import math
 
+from bias_platform.errors import counted
+
 MINUS = "−"
 
 
@@ -37,24 +39,44 @@ def interval(lower: object, upper: object, signed: bool = False) -> str:
     return f"{points(lower, signed)} to {points(upper, signed)}"
 
 
-def are(number: int, of: int | None = None) -> str:
+def are(number: int, of: int | str | None = None) -> str:
     """A count with its verb.
 
-    >>> are(1), are(3, of=27)
-    ('1 is', '3 of 27 are')
+    >>> are(1), are(3, of=27), are(1, of="27 differences")
+    ('1 is', '3 of 27 are', '1 of 27 differences is')
     """
     counted = f"{number} of {of}" if of is not None else str(number)
     return f"{counted} {'is' if number == 1 else 'are'}"
 
 
-def decimal(value: object) -> str:
-    """A plain number, such as kappa.
+def have(number: int, noun: str) -> str:
+    """A count of things with its verb.
 
-    >>> decimal(-0.123), decimal(float("nan"))
-    ('−0.12', 'not defined')
+    >>> have(1, "item"), have(2, "item")
+    ('1 item has', '2 items have')
+    """
+    return f"{counted(number, noun)} {'has' if number == 1 else 'have'}"
+
+
+def decimal(value: object, signed: bool = False) -> str:
+    """A plain number, such as kappa or a log-odds.
+
+    >>> decimal(-0.123), decimal(0.5, signed=True), decimal(float("nan"))
+    ('−0.12', '+0.50', 'not defined')
     """
     number = float(str(value))
-    return f"{number:z.2f}".replace("-", MINUS) if math.isfinite(number) else "not defined"
+    if not math.isfinite(number):
+        return "not defined"
+    return (f"{number:+z.2f}" if signed else f"{number:z.2f}").replace("-", MINUS)
+
+
+def decimal_interval(lower: object, upper: object, signed: bool = False) -> str:
+    """Bounds as plain numbers.
+
+    >>> decimal_interval(-1, 2, signed=True)
+    '−1.00 to +2.00'
+    """
+    return f"{decimal(lower, signed)} to {decimal(upper, signed)}"
 
 
 def quote(name: object) -> str:

@@ -1,5 +1,6 @@
 """Which row of a result table a sentence speaks of, and in which scope."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,12 +51,24 @@ def top(table: pd.DataFrame, by: pd.Series) -> dict[str, Any]:
     return dict(zip(table.columns, table.iloc[at], strict=True))
 
 
-def simultaneous(row: dict[str, Any], settings: AnalysisSettings, signed: bool = True) -> str:
-    """Its interval over the family; the single one, named so, where a table has no other."""
+def simultaneous(
+    row: dict[str, Any],
+    settings: AnalysisSettings,
+    signed: bool = True,
+    write: Callable[[object, object, bool], str] = interval,
+) -> str:
+    """Its interval over the family; the single one, named so, where a table has no other.
+
+    Args:
+        row: of a result table.
+        settings: whose confidence is named.
+        signed: whether bounds above zero have a plus sign.
+        write: how bounds are written; default: in percentage points.
+    """
     if "simultaneous_lower" in row:
-        reach = interval(row["simultaneous_lower"], row["simultaneous_upper"], signed)
+        reach = write(row["simultaneous_lower"], row["simultaneous_upper"], signed)
         return f"simultaneous {level(settings)} interval {reach}"
-    return f"{level(settings)} interval of this one alone {interval(row['lower'], row['upper'], signed)}"
+    return f"{level(settings)} interval of this one alone {write(row['lower'], row['upper'], signed)}"
 
 
 def level(settings: AnalysisSettings) -> str:

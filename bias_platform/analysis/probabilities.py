@@ -5,8 +5,8 @@ import pandas as pd
 from scipy.stats import t as student
 
 from bias_platform.analysis.comparisons import FloatArray
-from bias_platform.analysis.contrasts import Material
 from bias_platform.analysis.item_cube import label_of
+from bias_platform.analysis.material import Material
 from bias_platform.analysis.rates import clustered_rate_interval
 from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED, WITH_LOG_ODDS
 from bias_platform.statistics.estimates import LINK
@@ -30,14 +30,14 @@ def _scope(material: Material, scope: str) -> pd.DataFrame:
     table = table.join(label_of(material.answers.personas, table["persona_id"]))
     known = (table["probability"].notna() & table["lower"].notna()).to_numpy()
     kept: pd.DataFrame = table[known]
-    return kept.assign(scope=scope, reading=material.model.reading)
+    return kept.assign(scope=scope, reading=material.reading.name)
 
 
 def _item_means(material: Material) -> pd.DataFrame:
     """Means over items of each item's Yes share, with intervals over items."""
     answers, cube = material.answers, material.cube
     personas = [answers.control, *answers.named]
-    share = cube.share[:, cube.positions(personas), :].transpose(0, 2, 1).reshape(len(cube.items), -1)
+    share = cube.mean[:, cube.positions(personas), :].transpose(0, 2, 1).reshape(len(cube.items), -1)
     known = np.isfinite(share)
     rate, lower, upper = clustered_rate_interval(
         np.where(known, share, 0.0), known.astype(float), material.settings.confidence
@@ -60,7 +60,7 @@ def _widen(table: pd.DataFrame, material: Material) -> None:
 
 
 def _add_log_odds(table: pd.DataFrame, material: Material, scope: str) -> None:
-    means = material.model.means.get(scope)
+    means = material.means.get(scope)
     if means is None:
         return
     labels = means.means.labels

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.analysis.comparisons import FloatArray, adjust
-from bias_platform.analysis.contrasts import Material
 from bias_platform.analysis.item_pairs import FEW_UNTIED_ITEMS, typical_gap
+from bias_platform.analysis.material import Material
 from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED
 from bias_platform.statistics import within_group_spread
 

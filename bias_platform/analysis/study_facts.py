@@ -4,6 +4,7 @@ import pandas as pd
 
 from bias_platform.analysis.answers import Answers
 from bias_platform.analysis.inputs import StudyInputs
+from bias_platform.schemas.results import SCORE_SCALES
 
 
 def study_facts(inputs: StudyInputs, answers: Answers, tables: dict[str, pd.DataFrame]) -> dict[str, object]:
@@ -37,7 +38,8 @@ def study_facts(inputs: StudyInputs, answers: Answers, tables: dict[str, pd.Data
         "engine": study.engine.name,
         "scoring": study.engine.scoring,
         "dtype": study.engine.dtype,
-        "scored": bool(rows["option_logprobs"].notna().any()),
+        "scored": bool(rows["scored"].any()),
+        "score_scale": SCORE_SCALES[study.engine.scoring],
         "confidence": study.analysis.confidence,
         "minimum_minority": study.analysis.minimum_minority,
         "equivalence_margin": study.analysis.equivalence_margin,

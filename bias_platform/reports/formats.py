@@ -60,6 +60,27 @@ def decimal(value: object, digits: int = 2) -> str:
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", MINUS)
 
 
+def signed_decimal(value: object) -> str:
+    """A plain number with its sign.
+
+    >>> signed_decimal(1.234), signed_decimal(0)
+    ('+1.23', '0.00')
+    """
+    number = _number(value)
+    return f"+{decimal(value)}" if number is not None and number > 0 and float(f"{number:.2f}") else decimal(value)
+
+
+def signed_decimal_span(lower: object, upper: object) -> str:
+    """An interval of those.
+
+    >>> signed_decimal_span(-1, 2)
+    '−1.00 to +2.00'
+    """
+    if _number(lower) is None or _number(upper) is None:
+        return MISSING
+    return f"{signed_decimal(lower)} to {signed_decimal(upper)}"
+
+
 def decimal_span(lower: object, upper: object) -> str:
     """An interval of plain numbers.
 

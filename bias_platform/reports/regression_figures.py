@@ -6,19 +6,29 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bias_platform.reports.contrast_figures import (
+    SQUARE,
+    Axis,
+    change_figure,
+    contrast_figure,
+    lacks_log_odds,
+    rows_by_dimension,
+)
 from bias_platform.reports.figures.dots import Series, grouped_figure, rate_figure
-from bias_platform.reports.figures.forest import Legend, Panel, Rows, forest_figure
+from bias_platform.reports.figures.forest import Legend, Panel, forest_figure
 from bias_platform.reports.formats import decimal, percent
 from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
 
 Tables = Mapping[str, pd.DataFrame]
-_SQUARE = "no log-odds claim (too few answers of one kind)"
+_POINTS = "percentage points"
 TITLES = {
     "yes_rates": "Yes-rate of each system with interval and bounds",
     "control_contrasts": "Difference of each persona to the generic person, by system",
     "probabilities": "Estimated probability of Yes of each persona, by system",
     "spreads": "Spread of the personas of each dimension, by system, in these wordings",
     "changes": "Change of each persona’s difference to the generic person between systems",
+    "scored_contrasts": "Scores: difference of each persona to the generic person, by system",
+    "scored_changes": "Scores: change of each persona’s difference to the generic person between systems",
     "baseline": "Difference of each persona to no persona, by system, in these wordings",
     "agreement": "Agreement with the human majority, by system",
 }
@@ -28,16 +38,25 @@ def regression_figures(tables: Tables, facts: Mapping[str, object]) -> dict[str,
     """All plots that apply, by name; the names are those of `TITLES`."""
     margin = 100 * float(str(facts["equivalence_margin"]))
     level = f"{100 * float(str(facts['confidence'])):g} %"
+    scores = Axis(f"{facts['score_scale']}, difference", 1.0)
     made = {
         "yes_rates": _yes_rates(tables, level),
-        "control_contrasts": _contrasts(tables, margin, level),
+        "control_contrasts": contrast_figure(
+            _primary(tables["control_contrasts"]), Axis(_POINTS, 100.0, margin), level
+        ),
         "probabilities": _probabilities(tables, facts, level),
         "spreads": _spreads(tables),
-        "changes": _changes(tables, level),
+        "changes": change_figure(_primary(tables["system_changes"]), Axis(_POINTS, 100.0), level),
+        "scored_contrasts": contrast_figure(tables["scored_contrasts"], scores, level),
+        "scored_changes": change_figure(tables["scored_changes"], scores, level),
         "baseline": _baseline(tables, level),
         "agreement": _agreement(tables),
     }
     return {name: figure for name, figure in made.items() if figure is not None}
+
+
+def _primary(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["reading"] == PRIMARY]
 
 
 def _yes_rates(tables: Tables, level: str) -> Figure:
@@ -48,65 +67,14 @@ def _yes_rates(tables: Tables, level: str) -> Figure:
     return rate_figure(shown, f"Yes, % of judged questions (bar: {level} interval; wide band: bounds)")
 
 
-def _contrasts(tables: Tables, margin: float, level: str) -> Figure | None:
-    table = tables["control_contrasts"]
-    table = table[table["reading"] == PRIMARY]
-    if table.empty:
-        return None
-    wide = table[table["scope"] == BEYOND_WORDING]
-    panels = [_contrast_panel(table, str(system)) for system in table["system"].unique()]
-    legend = Legend(
-        axis="percentage points",
-        inner=f"{level}, these wordings",
-        outer=f"{level}, beyond wording" if len(wide) else "",
-        filled="significant after adjustment" if (wide if len(wide) else table)["significant"].any() else "",
-        hollow="not significant",
-        square=_SQUARE if table["log_odds"].isna().any() else "",
-        band=f"±{margin:g} points: equivalence margin",
-    )
-    return forest_figure(_rows(table[table["scope"] == THESE_WORDINGS]), panels, legend, margin)
-
-
-def _contrast_panel(table: pd.DataFrame, system: str) -> Panel:
-    rows = table[table["system"] == system]
-    inner = rows[rows["scope"] == THESE_WORDINGS].set_index("persona_id")
-    outer = rows[rows["scope"] == BEYOND_WORDING].set_index("persona_id").reindex(inner.index)
-    wide = outer["difference"].notna()
-    return Panel(
-        title=system,
-        data=pd.DataFrame(
-            {
-                "estimate": 100 * inner["difference"],
-                "lower": 100 * inner["lower"],
-                "upper": 100 * inner["upper"],
-                "outer_lower": 100 * outer["lower"],
-                "outer_upper": 100 * outer["upper"],
-                "filled": outer["significant"].where(wide, inner["significant"]).astype(bool),
-                "square": inner["log_odds"].isna(),
-            }
-        ),
-    )
-
-
-def _rows(table: pd.DataFrame, value: str = "difference") -> Rows:
-    """Personas by dimension in the order of the set, within it by their mean over systems."""
-    groups = []
-    for dimension, part in table.groupby("dimension", sort=False):
-        order = part.groupby("persona_id", sort=False)[value].mean().sort_values(ascending=False, kind="stable")
-        label = part.drop_duplicates("persona_id").set_index("persona_id")["label"]
-        groups.append((str(dimension), [(str(key), str(label[key])) for key in order.index]))
-    return Rows(groups)
-
-
 def _probabilities(tables: Tables, facts: Mapping[str, object], level: str) -> Figure | None:
-    table = tables["persona_probabilities"]
-    table = table[table["reading"] == PRIMARY]
+    table = _primary(tables["persona_probabilities"])
     if table.empty:
         return None
     wide = table[table["scope"] == BEYOND_WORDING]
     scope = BEYOND_WORDING if set(wide["system"]) == set(table["system"]) else THESE_WORDINGS
     table = table[table["scope"] == scope]
-    control = table["persona_id"] == facts["control_id"]
+    control, squares = table["persona_id"] == facts["control_id"], lacks_log_odds(table)
     panels = []
     for system, part in table[~control].groupby("system", sort=False):
         reference = table.loc[control & (table["system"] == system), "probability"]
@@ -115,14 +83,14 @@ def _probabilities(tables: Tables, facts: Mapping[str, object], level: str) -> F
                 "estimate": 100 * part["probability"],
                 "lower": 100 * part["lower"],
                 "upper": 100 * part["upper"],
-                "filled": part["log_odds"].notna(),
-                "square": part["log_odds"].isna(),
+                "filled": ~squares[part.index],
+                "square": squares[part.index],
             }
         ).set_index(part["persona_id"])
         panels.append(Panel(str(system), data, float(100 * reference.iloc[0]) if len(reference) else None))
-    square = _SQUARE if table["log_odds"].isna().any() else ""
+    square = SQUARE if squares.any() else ""
     legend = Legend("Yes, %  (line: generic person)", f"{level}, {scope}", square=square)
-    return forest_figure(_rows(table[~control], "probability"), panels, legend)
+    return forest_figure(rows_by_dimension(table[~control], "probability"), panels, legend)
 
 
 def _spreads(tables: Tables) -> Figure | None:
@@ -154,27 +122,6 @@ def _spreads(tables: Tables) -> Figure | None:
     )
 
 
-def _changes(tables: Tables, level: str) -> Figure | None:
-    table = tables["system_changes"]
-    table = table[table["reading"] == PRIMARY]
-    if table.empty:
-        return None
-    panels = []
-    for (start, end), part in table.groupby(["from_system", "to_system"], sort=False):
-        named = part.assign(system=f"{start} → {end}")
-        panel = _contrast_panel(named, f"{start} → {end}")
-        panels.append(Panel(f"{start}\n→ {end}", panel.data))
-    legend = Legend(
-        axis="percentage points",
-        inner=f"{level}, these wordings",
-        outer=f"{level}, beyond wording" if (table["scope"] == BEYOND_WORDING).any() else "",
-        filled="significant after adjustment" if table["significant"].any() else "",
-        hollow="not significant",
-        square=_SQUARE if table["log_odds"].isna().any() else "",
-    )
-    return forest_figure(_rows(table), panels, legend)
-
-
 def _baseline(tables: Tables, level: str) -> Figure | None:
     table = tables["baseline_differences"]
     if table.empty:
@@ -197,7 +144,7 @@ def _baseline(tables: Tables, level: str) -> Figure | None:
     legend = Legend(
         "percentage points", f"{level}, these wordings, paired by item", filled=filled, hollow="not significant"
     )
-    return forest_figure(_rows(table), panels, legend)
+    return forest_figure(rows_by_dimension(table), panels, legend)
 
 
 def _agreement(tables: Tables) -> Figure | None:

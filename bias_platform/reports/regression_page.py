@@ -7,6 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from bias_platform.analysis.regression import RegressionResults
+from bias_platform.errors import counted
 from bias_platform.reports import formats
 from bias_platform.reports.figures.style import to_png, to_svg
 from bias_platform.reports.glossary import glossary
@@ -67,4 +68,10 @@ def render_page(results: RegressionResults, provenance: Provenance, plots: dict[
 
 
 def _filters() -> dict[str, Any]:
-    return {"count": formats.count, "percent": formats.percent, "points": formats.points, "words": formats.words}
+    return {
+        "count": formats.count,
+        "counted": counted,
+        "percent": formats.percent,
+        "points": formats.points,
+        "words": formats.words,
+    }

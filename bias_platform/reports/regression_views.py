@@ -4,18 +4,22 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from bias_platform.reports.formats import count, decimal, p_value, percent, points, span, text, yes_no
+from bias_platform.reports.formats import count, p_value, percent, points, text, yes_no
+from bias_platform.reports.model_views import MODEL_VIEWS
+from bias_platform.reports.scored_views import SCORED_VIEWS
 from bias_platform.reports.shared_columns import (
     ADJUSTED,
+    BOUNDS,
     DIFFERENCE,
     DIMENSION,
+    FROM,
     INTERVAL,
-    LOG_ODDS,
-    LOG_ODDS_INTERVAL,
-    METHOD,
     PERSONA,
     SCOPE,
+    SIMULTANEOUS,
     SYSTEM,
+    TO,
+    log_odds_columns,
     unsigned,
     unsigned_span,
 )
@@ -26,7 +30,6 @@ from bias_platform.schemas.results import LENIENT, PRIMARY, THESE_WORDINGS
 Tables = Mapping[str, pd.DataFrame]
 _MOST = 10
 """Pairs shown for their disagreement; more where the last ones tie."""
-_SIMULTANEOUS = Column("Simultaneous", two("simultaneous_lower", "simultaneous_upper", span))
 _WITHIN = Column("Within margin", one("equivalent", yes_no), numeric=False)
 
 
@@ -37,26 +40,12 @@ def regression_views(tables: Tables) -> dict[str, TableView]:
 
 
 def _contrasts(reading: str) -> Callable[[Tables], TableView]:
-    columns = [
-        SYSTEM,
-        DIMENSION,
-        PERSONA,
-        SCOPE,
-        DIFFERENCE,
-        INTERVAL,
-        _SIMULTANEOUS,
-        ADJUSTED,
-        _WITHIN,
-        Column("Bounds", two("bound_low", "bound_high", span)),
-        Column("Item-paired check", two("paired_lower", "paired_upper", span)),
-        LOG_ODDS,
-        LOG_ODDS_INTERVAL,
-        METHOD,
-    ]
+    columns = [SYSTEM, DIMENSION, PERSONA, SCOPE, DIFFERENCE, INTERVAL, SIMULTANEOUS, ADJUSTED, _WITHIN, BOUNDS]
 
     def make(tables: Tables) -> TableView:
         table = tables["control_contrasts"]
-        return view("control_contrasts", table[table["reading"] == reading], columns, f"reading == '{reading}'")
+        table = table[table["reading"] == reading]
+        return view("control_contrasts", table, [*columns, *log_odds_columns(table)], f"reading == '{reading}'")
 
     return make
 
@@ -74,10 +63,10 @@ def _pairs(tables: Tables) -> TableView:
         Column("Answered apart", one("disagreement", percent)),
         Column("Items with more / fewer Yes", two("more_yes_items", "fewer_yes_items", _against)),
         Column("p, signed McNemar, adjusted", one("sign_p_adjusted", p_value)),
-        METHOD,
     ]
     table = tables["persona_pairs"]
-    return view("persona_pairs", table[table["significant"]], columns, "significant")
+    table = table[table["significant"]]
+    return view("persona_pairs", table, [*columns, *log_odds_columns(table)], "significant")
 
 
 def _disagreements(tables: Tables) -> TableView:
@@ -106,23 +95,11 @@ def _against(first: object, second: object) -> str:
 
 
 def _changes(tables: Tables) -> TableView:
-    columns = [
-        Column("From", one("from_system", text), numeric=False),
-        Column("To", one("to_system", text), numeric=False),
-        DIMENSION,
-        PERSONA,
-        SCOPE,
-        Column("Change, pp", one("difference", points)),
-        INTERVAL,
-        _SIMULTANEOUS,
-        ADJUSTED,
-        _WITHIN,
-        LOG_ODDS,
-        LOG_ODDS_INTERVAL,
-        METHOD,
-    ]
+    moved = Column("Change, pp", one("difference", points))
+    columns = [FROM, TO, DIMENSION, PERSONA, SCOPE, moved, INTERVAL, SIMULTANEOUS, ADJUSTED, _WITHIN]
     table = tables["system_changes"]
-    return view("system_changes", table[table["reading"] == PRIMARY], columns, "reading == 'primary'")
+    table = table[table["reading"] == PRIMARY]
+    return view("system_changes", table, [*columns, *log_odds_columns(table)], "reading == 'primary'")
 
 
 def _spreads(tables: Tables) -> TableView:
@@ -139,21 +116,8 @@ def _spreads(tables: Tables) -> TableView:
         Column("Interval", two("deviation_lower", "deviation_upper", unsigned_span)),
         Column("Highest", one("highest", text), numeric=False),
         Column("Lowest", one("lowest", text), numeric=False),
-        METHOD,
     ]
     return view("dimension_spreads", tables["dimension_spreads"], columns)
-
-
-def _group_tests(tables: Tables) -> TableView:
-    columns = [
-        Column("Term", one("term", text), numeric=False),
-        Column("F", one("statistic", decimal)),
-        Column("df", two("df", "denominator_df", lambda a, b: f"{count(a)}, {count(b)}")),
-        Column("p (F)", one("p_value", p_value)),
-        Column("p (likelihood ratio)", one("likelihood_ratio_p", p_value)),
-        Column("p (Wald)", one("wald_p", p_value)),
-    ]
-    return view("group_tests", tables["group_tests"], columns)
 
 
 def _group_means(tables: Tables) -> TableView:
@@ -165,33 +129,6 @@ def _group_means(tables: Tables) -> TableView:
         Column("Interval", two("lower", "upper", unsigned_span)),
     ]
     return view("group_probabilities", tables["group_probabilities"], columns)
-
-
-def _components(tables: Tables) -> TableView:
-    columns = [
-        Column("Model", one("model", text), numeric=False),
-        Column("Term", one("term", text), numeric=False),
-        Column("Levels", one("levels", count)),
-        Column("sd, maximum likelihood", one("sd", lambda value: decimal(value, 3))),
-        Column("Standard error", one("standard_error", lambda value: decimal(value, 3))),
-        Column("sd, restricted", one("restricted_sd", lambda value: decimal(value, 3))),
-        Column("At zero", one("at_zero", yes_no), numeric=False),
-    ]
-    return view("variance_components", tables["variance_components"], columns)
-
-
-def _fits(tables: Tables) -> TableView:
-    columns = [
-        Column("Model", one("model", text), numeric=False),
-        Column("Formula", one("formula", text), numeric=False),
-        Column("Answers", one("rows", count)),
-        Column("Parameters", one("parameters", count)),
-        Column("Log-likelihood", one("log_likelihood", decimal)),
-        Column("Converged", one("converged", lambda value: "yes" if value else "no"), numeric=False),
-        Column("Cells left out", one("excluded_cells", count)),
-        Column("Notes", one("notes", text), numeric=False),
-    ]
-    return view("model_fits", tables["model_fits"], columns)
 
 
 def _degenerate(tables: Tables) -> TableView:
@@ -209,15 +146,14 @@ def _degenerate(tables: Tables) -> TableView:
 
 _VIEWS: dict[str, Callable[[Tables], TableView]] = {
     **VIEWS,
+    **SCORED_VIEWS,
+    **MODEL_VIEWS,
     "contrasts": _contrasts(PRIMARY),
     "lenient": _contrasts(LENIENT),
     "pairs": _pairs,
     "disagreements": _disagreements,
     "changes": _changes,
     "spreads": _spreads,
-    "group_tests": _group_tests,
     "group_means": _group_means,
-    "components": _components,
-    "fits": _fits,
     "degenerate": _degenerate,
 }

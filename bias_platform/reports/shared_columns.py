@@ -1,5 +1,7 @@
 """Columns that several tables of a regression report share."""
 
+import pandas as pd
+
 from bias_platform.reports.formats import decimal, decimal_span, p_value, points, span, text, words
 from bias_platform.reports.table_view import Column, one, two
 
@@ -13,6 +15,15 @@ INTERVAL = Column("Interval", two("lower", "upper", span))
 LOG_ODDS = Column("Log-odds", one("log_odds", decimal))
 LOG_ODDS_INTERVAL = Column("Interval", two("log_odds_lower", "log_odds_upper", decimal_span))
 ADJUSTED = Column("p, adjusted", one("p_adjusted", p_value))
+SIMULTANEOUS = Column("Simultaneous", two("simultaneous_lower", "simultaneous_upper", span))
+BOUNDS = Column("Bounds", two("bound_low", "bound_high", span))
+FROM = Column("From", one("from_system", text), numeric=False)
+TO = Column("To", one("to_system", text), numeric=False)
+
+
+def log_odds_columns(table: pd.DataFrame) -> list[Column]:
+    """Log-odds of the model and how a row was made; none where no row has log-odds, and all were made alike."""
+    return [LOG_ODDS, LOG_ODDS_INTERVAL, METHOD] if table["log_odds"].notna().any() else []
 
 
 def unsigned(value: object) -> str:

@@ -21,16 +21,19 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def _systems(tables: Tables) -> TableView:
-    counts = ("questions", "answered", "refused", "invalid", "truncated", "failed", "set_aside")
+    table = tables["system_outcomes"]
+    others = ("refused", "invalid", "truncated", "failed", "set_aside")
+    counts = ["questions", "answered", *(name for name in others if table[name].any())]
     columns = [SYSTEM, *(Column(name.replace("_", " ").capitalize(), one(name, count)) for name in counts)]
     columns += [
         Column("Coverage", one("coverage", percent)),
         Column("Yes-rate", one("yes_rate", percent)),
         Column("Interval, %", two("lower", "upper", unsigned_span)),
         Column("Bounds, %", two("bound_low", "bound_high", unsigned_span)),
-        Column("Lenient", one("lenient_rate", percent)),
     ]
-    return view("system_outcomes", tables["system_outcomes"], columns)
+    if (table["lenient_rate"] > table["yes_rate"]).any():
+        columns.append(Column("Lenient", one("lenient_rate", percent)))
+    return view("system_outcomes", table, columns)
 
 
 def _persona_coverage(tables: Tables) -> TableView:
@@ -92,17 +95,6 @@ def _agreement(tables: Tables) -> TableView:
     return view("human_agreement", tables["human_agreement"], columns)
 
 
-def _scored(tables: Tables) -> TableView:
-    columns = [
-        SYSTEM,
-        PERSONA,
-        Column("Answers", one("answers", count)),
-        Column("Mean margin", one("mean", decimal)),
-        Column("Interval", two("lower", "upper", decimal_span)),
-    ]
-    return view("scored_margins", tables["scored_margins"], columns)
-
-
 def _divided(tables: Tables) -> TableView:
     columns = [
         SYSTEM,
@@ -147,7 +139,6 @@ VIEWS: dict[str, Callable[[Tables], TableView]] = {
     "noise": _noise,
     "baseline": _baseline,
     "agreement": _agreement,
-    "scored": _scored,
     "null": _null,
     "families": _families,
     "divided": _divided,

@@ -1,4 +1,4 @@
-"""What the result tables have in common: scopes, readings, counts, differences with their intervals."""
+"""What the result tables have in common: scopes, readings, scales, counts, differences with their intervals."""
 
 from typing import Any, Final
 
@@ -12,10 +12,19 @@ SCOPES = (THESE_WORDINGS, BEYOND_WORDING)
 PRIMARY: Final = "primary"
 LENIENT: Final = "lenient"
 READINGS = (PRIMARY, LENIENT)
+"""How answers are read as Yes or not."""
+SCORED: Final = "scored"
+"""The reading of scores: how far they favour Yes, whatever the answer."""
+SCORE_SCALES: Final = {"sum": "log-odds", "mean": "score per token", "first-token": "log-odds of the first token"}
+"""What a margin of scores is, by how options are scored: only whole summed options have log-odds of whole answers."""
 ITEM_PAIRED: Final = "item-paired"
 WITH_LOG_ODDS: Final = "item-paired, log-odds by model"
 METHODS = (ITEM_PAIRED, WITH_LOG_ODDS)
 """How a row was made. Probabilities and their differences are item-paired; the model adds log-odds where it may."""
+NAMED_PERSONAS: Final = "A, named personas"
+GROUPS_OF_PERSONAS: Final = "B, groups of personas"
+MARGINS: Final = "scores"
+MODELS = (NAMED_PERSONAS, GROUPS_OF_PERSONAS, MARGINS)
 
 _TOLERANCE = 1e-9
 
@@ -91,17 +100,22 @@ class Counts(Result):
     lenient_rate: Series[float] = share_field("Yes-rate of the lenient reading")
 
 
-class Differences(Result):
-    """A difference of probabilities with its interval and test."""
+class Tested(Result):
+    """An estimate with its error and test; the estimate and its interval are the heirs' columns."""
 
-    difference: Series[float] = difference_field("of probabilities")
     standard_error: Series[float] = pa.Field(ge=0, nullable=True)
-    lower: Series[float] = difference_field()
-    upper: Series[float] = difference_field()
     df: Series[float] = pa.Field(gt=0, nullable=True, description="degrees of freedom of the t quantile")
     p_value: Series[float] = share_field()
     p_adjusted: Series[float] = share_field("over the family of the table")
     significant: Series[bool] = pa.Field(description="p_adjusted below 1 - confidence")
+
+
+class Differences(Tested):
+    """A difference of probabilities with its interval and test."""
+
+    difference: Series[float] = difference_field("of probabilities")
+    lower: Series[float] = difference_field()
+    upper: Series[float] = difference_field()
     method: Series[str] = pa.Field(isin=METHODS)
 
 
@@ -114,3 +128,28 @@ class LogOdds(Differences):
     log_odds_standard_error: Series[float] = pa.Field(ge=0, nullable=True, description="of the mixed model")
     log_odds_p: Series[float] = share_field("test of the log-odds by the mixed model")
     log_odds_p_adjusted: Series[float] = share_field("the same, over the family of the table")
+
+
+class Claims(LogOdds):
+    """Differences as one family a reading and scope: with simultaneous intervals, power and tests of equivalence."""
+
+    reading: Series[str] = pa.Field(isin=READINGS)
+    scope: Series[str] = pa.Field(isin=SCOPES)
+    simultaneous_lower: Series[float] = difference_field("Bonferroni over the family")
+    simultaneous_upper: Series[float] = difference_field()
+    detectable: Series[float] = pa.Field(ge=0, nullable=True, description="difference found in 80 % of repetitions")
+    equivalence_p: Series[float] = share_field("two one-sided tests, adjusted; missing: too few items")
+    equivalent: Series[bool] = pa.Field(description="shown to be within the margin set in the study")
+
+
+class ScoredClaims(Tested):
+    """Differences of margins (how far scores favour Yes), item-paired, as one family a scope."""
+
+    scope: Series[str] = pa.Field(isin=SCOPES)
+    scale: Series[str] = pa.Field(isin=list(SCORE_SCALES.values()))
+    difference: Series[float] = pa.Field(nullable=True, description="of margins, natural logarithms")
+    lower: Series[float] = pa.Field(nullable=True, description="missing: too few items differ to tell a spread")
+    upper: Series[float] = pa.Field(nullable=True)
+    simultaneous_lower: Series[float] = pa.Field(nullable=True, description="Bonferroni over the family")
+    simultaneous_upper: Series[float] = pa.Field(nullable=True)
+    detectable: Series[float] = pa.Field(ge=0, nullable=True, description="difference found in 80 % of repetitions")

@@ -10,16 +10,24 @@ from pandera.typing import Series
 
 from bias_platform.schemas.result_parts import (
     BEYOND_WORDING,
+    GROUPS_OF_PERSONAS,
     ITEM_PAIRED,
     LENIENT,
+    MARGINS,
     METHODS,
+    MODELS,
+    NAMED_PERSONAS,
     PRIMARY,
     READINGS,
     SCOPES,
+    SCORE_SCALES,
+    SCORED,
     THESE_WORDINGS,
     WITH_LOG_ODDS,
+    Claims,
     LogOdds,
     Result,
+    ScoredClaims,
     conform,
     difference_field,
     share_field,
@@ -55,25 +63,24 @@ class PersonaProbabilities(Result):
     method: Series[str] = pa.Field(isin=METHODS)
 
 
-class ControlContrasts(LogOdds):
+class ControlContrasts(Claims):
     """One row a reading x scope x system x named persona: the persona minus the generic control."""
 
-    reading: Series[str] = pa.Field(isin=READINGS)
-    scope: Series[str] = pa.Field(isin=SCOPES)
     system: Series[str]
     persona_id: Series[str]
     label: Series[str]
     dimension: Series[str]
-    simultaneous_lower: Series[float] = difference_field("Bonferroni over the family")
-    simultaneous_upper: Series[float] = difference_field()
-    detectable: Series[float] = pa.Field(ge=0, nullable=True, description="difference found in 80 % of repetitions")
-    equivalence_p: Series[float] = share_field("two one-sided tests, adjusted; missing: too few items")
-    equivalent: Series[bool] = pa.Field(description="shown to be within the margin set in the study")
     bound_low: Series[float] = difference_field("raw difference, worst case")
     bound_high: Series[float] = difference_field("raw difference, other worst case")
-    paired_difference: Series[float] = difference_field("model-free check")
-    paired_lower: Series[float] = difference_field()
-    paired_upper: Series[float] = difference_field()
+
+
+class ScoredContrasts(ScoredClaims):
+    """One row a scope x system x named persona: margin of the persona minus that of the generic control."""
+
+    system: Series[str]
+    persona_id: Series[str]
+    label: Series[str]
+    dimension: Series[str]
 
 
 class PersonaPairs(LogOdds):
@@ -93,21 +100,24 @@ class PersonaPairs(LogOdds):
     sign_p_adjusted: Series[float] = share_field("the same over all pairs of the report")
 
 
-class SystemChanges(LogOdds):
+class SystemChanges(Claims):
     """One row a reading x scope x declared change x persona: how its contrast to the control moves."""
 
-    reading: Series[str] = pa.Field(isin=READINGS)
-    scope: Series[str] = pa.Field(isin=SCOPES)
     from_system: Series[str]
     to_system: Series[str]
     persona_id: Series[str]
     label: Series[str]
     dimension: Series[str]
-    simultaneous_lower: Series[float] = difference_field("Bonferroni over the family")
-    simultaneous_upper: Series[float] = difference_field()
-    detectable: Series[float] = pa.Field(ge=0, nullable=True, description="change found in 80 % of repetitions")
-    equivalence_p: Series[float] = share_field("two one-sided tests, adjusted; missing: too few items")
-    equivalent: Series[bool] = pa.Field(description="shown to be within the margin set in the study")
+
+
+class ScoredChanges(ScoredClaims):
+    """One row a scope x declared change x persona: how its margin's contrast to the control moves."""
+
+    from_system: Series[str]
+    to_system: Series[str]
+    persona_id: Series[str]
+    label: Series[str]
+    dimension: Series[str]
 
 
 class DimensionSpreads(Result):
@@ -133,18 +143,24 @@ class DimensionSpreads(Result):
     method: Series[str] = pa.Field(isin=METHODS)
 
 
-class GroupTests(Result):
-    """One row a term of the group model (B)."""
+class TermTests(Result):
+    """One row a model x scope x fixed term: F (the default), likelihood ratio and Wald."""
 
+    __test__ = False
+    model: Series[str] = pa.Field(isin=MODELS)
+    reading: Series[str] = pa.Field(isin=[*READINGS, SCORED])
+    scope: Series[str] = pa.Field(isin=SCOPES)
+    systems: Series[str] = pa.Field(description="the system, the change, or all of them")
     term: Series[str]
-    statistic: Series[float] = pa.Field(ge=0, nullable=True, description="F")
-    df: Series[float] = pa.Field(ge=0)
-    denominator_df: Series[float] = pa.Field(ge=0, description="personas minus groups")
-    p_value: Series[float] = share_field()
-    likelihood_ratio: Series[float] = pa.Field(nullable=True)
-    likelihood_ratio_p: Series[float] = share_field()
-    wald: Series[float] = pa.Field(nullable=True)
-    wald_p: Series[float] = share_field()
+    df: Series[float] = pa.Field(ge=1, description="contrasts tested; of likelihood ratio and Wald")
+    f: Series[float] = pa.Field(ge=0, nullable=True)
+    f_df: Series[float] = pa.Field(gt=0, nullable=True, description="fewer than df where contrasts vary unequally")
+    f_denominator_df: Series[float] = pa.Field(gt=0, nullable=True, description="of the unit that carries the term")
+    f_p: Series[float] = share_field("the default")
+    lr: Series[float] = pa.Field(ge=0, nullable=True, description="missing: another term contains it, or no refit")
+    lr_p: Series[float] = share_field()
+    wald: Series[float] = pa.Field(ge=0, nullable=True)
+    wald_p: Series[float] = share_field("too small where few units carry the term")
 
 
 class GroupProbabilities(Result):
@@ -159,14 +175,14 @@ class GroupProbabilities(Result):
 
 
 class VarianceComponents(Result):
-    """One row a model x random term, on the logit scale."""
+    """One row a model x random term: log-odds for models of answers, the scale of the score for models of scores."""
 
     model: Series[str]
     term: Series[str]
     levels: Series[int] = pa.Field(ge=0)
-    sd: Series[float] = pa.Field(ge=0)
+    sd: Series[float] = pa.Field(ge=0, nullable=True, description="by maximum likelihood; missing for scores")
     standard_error: Series[float] = pa.Field(ge=0, nullable=True)
-    restricted_sd: Series[float] = pa.Field(ge=0, nullable=True, description="REML value used for the intervals")
+    restricted_sd: Series[float] = pa.Field(ge=0, nullable=True, description="by restricted likelihood")
     at_zero: Series[bool]
 
 
@@ -222,10 +238,12 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "system_changes": SystemChanges,
     "dimension_spreads": DimensionSpreads,
     "baseline_differences": BaselineDifferences,
-    "group_tests": GroupTests,
+    "term_tests": TermTests,
     "group_probabilities": GroupProbabilities,
     "human_agreement": HumanAgreement,
     "scored_margins": ScoredMargins,
+    "scored_contrasts": ScoredContrasts,
+    "scored_changes": ScoredChanges,
     "variance_components": VarianceComponents,
     "model_fits": ModelFits,
     "degenerate_cells": DegenerateCells,
@@ -237,13 +255,18 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
 
 __all__ = [
     "BEYOND_WORDING",
+    "GROUPS_OF_PERSONAS",
     "ITEM_PAIRED",
     "LENIENT",
+    "MARGINS",
     "METHODS",
+    "NAMED_PERSONAS",
     "PRIMARY",
     "READINGS",
     "RESULT_TABLES",
     "SCOPES",
+    "SCORED",
+    "SCORE_SCALES",
     "THESE_WORDINGS",
     "WITH_LOG_ODDS",
     "AnswerShares",
@@ -253,17 +276,19 @@ __all__ = [
     "DimensionSpreads",
     "DividedItems",
     "GroupProbabilities",
-    "GroupTests",
     "HumanAgreement",
     "ModelFits",
     "PatternNull",
     "PersonaOutcomes",
     "PersonaPairs",
     "PersonaProbabilities",
+    "ScoredChanges",
+    "ScoredContrasts",
     "ScoredMargins",
     "ServingNoise",
     "SystemChanges",
     "SystemOutcomes",
+    "TermTests",
     "TestFamilies",
     "VarianceComponents",
     "conform",

@@ -3,7 +3,7 @@
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from bias_platform.schemas.result_parts import Counts, Differences, Result, share_field
+from bias_platform.schemas.result_parts import SCORE_SCALES, Counts, Differences, Result, share_field
 
 
 class SystemOutcomes(Counts):
@@ -64,12 +64,13 @@ class HumanAgreement(Result):
 
 
 class ScoredMargins(Result):
-    """One row a system x persona: mean of log p(Yes) - log p(every other judgement). Descriptive."""
+    """One row a system x persona: mean over items of the margin, log p(Yes) - log p(other judgements). Descriptive."""
 
     system: Series[str]
     persona_id: Series[str]
     label: Series[str]
-    answers: Series[int] = pa.Field(ge=0)
+    scale: Series[str] = pa.Field(isin=list(SCORE_SCALES.values()))
+    answers: Series[int] = pa.Field(ge=0, description="questions with scores")
     mean: Series[float] = pa.Field(nullable=True)
     lower: Series[float] = pa.Field(nullable=True)
     upper: Series[float] = pa.Field(nullable=True)

@@ -12,7 +12,6 @@ from bias_platform.statistics.marginal_means import integrated_probability, marg
 from bias_platform.statistics.mixed_model import fit_mixed_model
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.multiplicity import adjust_p_values
-from bias_platform.statistics.paired_difference import PairedDifference, paired_difference
 from bias_platform.statistics.simulate import simulate_responses
 from bias_platform.statistics.spread import Interval, Spread, within_group_spread
 from bias_platform.statistics.term_tests import likelihood_ratio_test, term_tests, wald_test
@@ -24,7 +23,6 @@ __all__ = [
     "Interval",
     "MixedModelFit",
     "ModelError",
-    "PairedDifference",
     "Spread",
     "adjust_p_values",
     "all_pairs",
@@ -34,7 +32,6 @@ __all__ = [
     "integrated_probability",
     "likelihood_ratio_test",
     "marginal_means",
-    "paired_difference",
     "simulate_responses",
     "term_tests",
     "versus_reference",

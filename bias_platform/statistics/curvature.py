@@ -17,18 +17,20 @@ from bias_platform.statistics.grid_layout import GridLayout
 from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.loose_curvature import loose_curvature
 from bias_platform.statistics.loose_layout import LooseLayout
-from bias_platform.statistics.start_values import joint_information
+
+BETWEEN_BUDGET = 1e10
+"""Operations that the part of V o V between groups may cost (some 0.7 s) before it is left out."""
 
 
 def conditional_information(layout: Layout, found: Evaluation) -> tuple[FloatArray, FloatArray]:
     """Joint information of beta (p, p), and lam dU_D/dbeta (dense, p) that belongs to it."""
-    cross = layout.cross_information(found.blocks.root, found.point.weights)
-    joint = joint_information(found.blocks, cross, found.dense_factor)
+    blocks = found.blocks
+    cross = layout.cross_information(blocks.root, blocks.fine)
     answer: FloatArray = np.zeros((0, layout.n_fixed))
     if layout.dense:
-        scaled = found.scale.dense[:, None] * cross.dense_fixed
-        answer = found.scale.dense[:, None] * sla.cho_solve((found.dense_factor, True), scaled)
-    return joint, answer
+        scaled = blocks.dense_sd[:, None] * cross.dense_fixed
+        answer = blocks.dense_sd[:, None] * sla.cho_solve((found.dense_factor, True), scaled)
+    return blocks.joint_information(cross, found.dense_factor), answer
 
 
 def observed_information(layout: Layout, found: Evaluation, live: IntArray) -> FloatArray:
@@ -56,7 +58,7 @@ def observed_information(layout: Layout, found: Evaluation, live: IntArray) -> F
 
 def _half_log_determinant(layout: Layout, found: Evaluation, answer: FloatArray) -> FloatArray:
     if isinstance(layout, GridLayout):
-        return grid_curvature(layout, found, answer)
+        return grid_curvature(layout, found, answer, BETWEEN_BUDGET)
     if isinstance(layout, LooseLayout):
-        return loose_curvature(layout, found, answer)
+        return loose_curvature(layout, found, answer, BETWEEN_BUDGET)
     raise TypeError(f"no curvature for {type(layout).__name__}")

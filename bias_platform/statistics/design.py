@@ -3,16 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaln
 
 from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums, combine_codes, sorted_codes
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart, build_fixed_part, formula_variables
 from bias_platform.statistics.formula import MixedFormula, parse_formula
+from bias_platform.statistics.response import BINOMIAL, GAUSSIAN, read_response
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,16 @@ class Design:
     pattern: IntArray
     """(distinct rows,): pattern of X."""
     trials: FloatArray
+    """Observations of each distinct row."""
     successes: FloatArray
+    """Sum of the outcome over them."""
     constant: float
-    """What the binomial coefficients add to the log-likelihood; 0 for 0/1 outcomes."""
+    """What the binomial coefficients add to the log-likelihood; 0 for 0/1 and for Gaussian outcomes."""
     n_rows: int
     n_observations: int
+    family: str = BINOMIAL
+    within: float = 0.0
+    """Gaussian: sum of squares of the observations about the mean of their distinct row."""
 
     @property
     def n_fixed(self) -> int:
@@ -54,13 +58,14 @@ class Design:
         return len(self.fixed.columns)
 
 
-def build_design(formula: str, data: pd.DataFrame, weights: str | None = None) -> Design:
+def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, family: str = BINOMIAL) -> Design:
     """Check formula and data against each other and collapse the data.
 
     Args:
         formula: see `parse_formula`.
         data: one row an answer, or a row of counts where the response is ``cbind(…)``.
         weights: column of whole numbers saying how often each row was seen.
+        family: ``binomial`` or ``gaussian``.
 
     Raises:
         ModelError: everything that makes the model impossible, in one sentence.
@@ -69,26 +74,30 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None) -
         raise ModelError("The data must be a pandas DataFrame with at least one row.")
     parsed = parse_formula(formula)
     _check_columns(parsed, data, weights)
-    successes, trials, constant = _response(parsed, data, weights)
-    seen = trials > 0
+    response = read_response(parsed, data, weights, family)
+    totals, trials, seen = response.totals, response.trials, response.trials > 0
     if not seen.all():
-        data, successes, trials = data.loc[seen], successes[seen], trials[seen]
+        data, totals, trials = data.loc[seen], totals[seen], trials[seen]
     fixed = build_fixed_part(parsed.fixed, parsed.text, data)
     coded = {name: sorted_codes(data[name]) for term in parsed.random for name in term}
     terms = [_random_term(columns, coded, parsed.text) for columns in parsed.random]
     code, first = combine_codes([fixed.pattern, *(term.code for term in terms)])
     count = len(first)
+    counts, sums = bin_sums(code, trials, count), bin_sums(code, totals, count)
+    apart = totals / trials - (sums / counts)[code]
     return Design(
         formula=parsed,
         fixed=fixed,
         terms=tuple(RandomTerm(t.name, t.columns, t.code[first], t.labels) for t in terms),
         column_codes={name: codes[first] for name, (codes, _) in coded.items()},
         pattern=fixed.pattern[first],
-        trials=bin_sums(code, trials, count),
-        successes=bin_sums(code, successes, count),
-        constant=constant,
+        trials=counts,
+        successes=sums,
+        constant=response.constant,
         n_rows=len(data),
         n_observations=int(trials.sum()),
+        family=family,
+        within=float(trials @ apart**2) if family == GAUSSIAN else 0.0,
     )
 
 
@@ -143,54 +152,3 @@ def _refuse_missing(data: pd.DataFrame, used: Sequence[str]) -> None:
             f"Missing values cannot be modelled: {'; '.join(problems)}. Drop these rows, or give the missing "
             "answers their own outcome, before fitting."
         )
-
-
-def _response(parsed: MixedFormula, data: pd.DataFrame, weights: str | None) -> tuple[FloatArray, FloatArray, float]:
-    """Successes and trials of each row, and the log binomial coefficients."""
-    repeats = _counts(data[weights], f"weights column {weights!r}") if weights else np.ones(len(data))
-    if parsed.failures is None:
-        outcome = _zero_one(data[parsed.response], parsed.response)
-        successes, trials, constant = outcome * repeats, repeats, 0.0
-    else:
-        won = _counts(_expression(parsed.response, data, parsed), "successes")
-        lost = _counts(_expression(parsed.failures, data, parsed), "failures")
-        ways = gammaln(won + lost + 1) - gammaln(won + 1) - gammaln(lost + 1)
-        successes, trials, constant = won * repeats, (won + lost) * repeats, float(ways @ repeats)
-    total, positive = float(trials.sum()), float(successes.sum())
-    if positive in (0.0, total):
-        raise ModelError(
-            f"The outcome {parsed.response!r} is constant (always {int(positive > 0)} in {int(total)} "
-            "observations): there is nothing to model; report the rate with an interval for a single proportion."
-        )
-    return successes, trials, constant
-
-
-def _expression(expression: str, data: pd.DataFrame, parsed: MixedFormula) -> pd.Series:
-    try:
-        values: Any = data.eval(expression)
-    except (SyntaxError, ValueError, TypeError, NameError, AttributeError) as problem:
-        raise ModelError(f"In {parsed.text!r} the expression {expression!r} fails: {problem}.") from problem
-    return pd.Series(values, index=data.index)
-
-
-def _zero_one(column: pd.Series, name: str) -> FloatArray:
-    distinct = pd.unique(column)
-    if not all(value in (0, 1) for value in distinct):
-        shown = ", ".join(repr(value) for value in list(distinct)[:5])
-        raise ModelError(
-            f"The outcome {name!r} must be 0 or 1 (or True and False) but has values {shown}: "
-            "code the answer of interest as 1 and every other answer as 0."
-        )
-    return column.to_numpy(dtype=np.float64)
-
-
-def _counts(column: pd.Series, what: str) -> FloatArray:
-    if not pd.api.types.is_numeric_dtype(column):
-        raise ModelError(f"The {what} must be whole numbers, but the column holds {column.dtype} values.")
-    values: FloatArray = column.to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero((values < 0) | (values != np.round(values)))
-    if len(wrong):
-        raise ModelError(
-            f"The {what} must be whole numbers from 0 up, but row {column.index[wrong[0]]} has {values[wrong[0]]:g}."
-        )
-    return values

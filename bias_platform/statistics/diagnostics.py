@@ -6,9 +6,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from bias_platform.statistics.arrays import bin_sums
+from bias_platform.statistics.arrays import FloatArray, bin_sums
 from bias_platform.statistics.design import Design
-from bias_platform.statistics.optimum import Optimum
+from bias_platform.statistics.linear_optimum import LinearOptimum
+from bias_platform.statistics.optimum import LARGEST_SD, Optimum
+from bias_platform.statistics.response import GAUSSIAN
 
 FEW_LEVELS = 6
 FEW_MINORITY_ANSWERS = 20
@@ -29,6 +31,8 @@ class Diagnostics:
     eliminated_grouping: str
     singular_terms: tuple[str, ...]
     """Random terms whose variance is zero."""
+    runaway_terms: tuple[str, ...]
+    """Random terms whose deviation passed 20 logits, where the search is given up: the fit is not converged."""
     separated: tuple[str, ...]
     """Coefficients without a finite estimate, or nearly: |estimate| > 8 with a standard error above 5."""
     dropped_columns: tuple[str, ...]
@@ -37,7 +41,8 @@ class Diagnostics:
     """Random terms with fewer than 6 levels: their variance is hardly known."""
     cells: pd.DataFrame = field(repr=False)
     """One row a combination of the factors that interact: ``cell``, ``observations``, ``successes``,
-    ``minority`` (the rarer answer) and ``state``: ``empty``, ``constant``, ``sparse`` (minority < 20) or ``ok``."""
+    ``minority`` (the rarer answer) and ``state``: ``empty``, ``constant``, ``sparse`` (minority < 20) or ``ok``.
+    If Gaussian: ``cell``, ``observations``, ``mean`` and ``state``: ``empty`` or ``ok``."""
     messages: tuple[str, ...]
 
     @property
@@ -55,6 +60,7 @@ def diagnose(
     vague = fixed_effects["standard_error"].isna() | far
     findings = {
         "singular_terms": tuple(design.terms[k].name for k in optimum.zero),
+        "runaway_terms": tuple(design.terms[k].name for k in optimum.runaway),
         "separated": tuple(str(name) for name in fixed_effects.index[vague]),
         "dropped_columns": design.fixed.dropped,
         "few_levels": tuple(term.name for term in design.terms if term.size < FEW_LEVELS),
@@ -73,10 +79,36 @@ def diagnose(
     )
 
 
+def diagnose_linear(design: Design, optimum: LinearOptimum, grouping: str) -> Diagnostics:
+    """Look a Gaussian fit over."""
+    cells = tabulate_cells(design)
+    findings = {
+        "singular_terms": tuple(design.terms[k].name for k in optimum.zero),
+        "dropped_columns": design.fixed.dropped,
+        "few_levels": tuple(term.name for term in design.terms if term.size < FEW_LEVELS),
+    }
+    converged = optimum.converged and optimum.gradient_norm < _SETTLED
+    messages = [*_finding_messages(findings), *_cell_messages(cells)]
+    return Diagnostics(
+        converged=converged,
+        gradient_norm=optimum.gradient_norm,
+        iterations=optimum.iterations,
+        evaluations=optimum.evaluations,
+        newton_passes=0,
+        eliminated_grouping=grouping,
+        runaway_terms=(),
+        separated=(),
+        cells=cells,
+        messages=tuple(messages if converged else [*messages, _unsettled(optimum)]),
+        **findings,
+    )
+
+
 def tabulate_cells(design: Design) -> pd.DataFrame:
     """Answers by combination of the factors of each term that no other term contains."""
-    frames = [_cells_of(design, factors) for factors in _widest_terms(design)]
-    columns = ["cell", "observations", "successes", "minority", "state"]
+    gaussian = design.family == GAUSSIAN
+    frames = [_cells_of(design, factors, gaussian) for factors in _widest_terms(design)]
+    columns = ["cell", "observations", *(["mean"] if gaussian else ["successes", "minority"]), "state"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
@@ -86,7 +118,7 @@ def _widest_terms(design: Design) -> list[tuple[str, ...]]:
     return sorted(s for s in sets if s and not any(set(s) < set(other) for other in sets))
 
 
-def _cells_of(design: Design, factors: tuple[str, ...]) -> pd.DataFrame:
+def _cells_of(design: Design, factors: tuple[str, ...], gaussian: bool) -> pd.DataFrame:
     frame = design.fixed.variables[list(factors)]
     shape = [len(design.fixed.levels[name]) for name in factors]
     codes = [pd.Index(design.fixed.levels[name]).get_indexer(frame[name]) for name in factors]
@@ -94,17 +126,25 @@ def _cells_of(design: Design, factors: tuple[str, ...]) -> pd.DataFrame:
     count = int(np.prod(shape))
     seen = bin_sums(cell, design.trials, count)
     won = bin_sums(cell, design.successes, count)
-    minority = np.minimum(won, seen - won)
-    state = np.select(
-        [seen == 0, minority == 0, minority < FEW_MINORITY_ANSWERS], ["empty", "constant", "sparse"], "ok"
-    )
     names = [
         ", ".join(f"{name}={value}" for name, value in zip(factors, values, strict=True))
         for values in product(*(design.fixed.levels[name] for name in factors))
     ]
-    return pd.DataFrame(
-        {"cell": names, "observations": seen, "successes": won, "minority": minority, "state": state}
-    ).astype({"observations": int, "successes": int, "minority": int})
+    counted = _means(seen, won) if gaussian else _answers(seen, won)
+    return pd.concat([pd.DataFrame({"cell": names, "observations": seen.astype(int)}), counted], axis=1)
+
+
+def _answers(seen: FloatArray, won: FloatArray) -> pd.DataFrame:
+    minority = np.minimum(won, seen - won)
+    state = np.select(
+        [seen == 0, minority == 0, minority < FEW_MINORITY_ANSWERS], ["empty", "constant", "sparse"], "ok"
+    )
+    return pd.DataFrame({"successes": won.astype(int), "minority": minority.astype(int), "state": state})
+
+
+def _means(seen: FloatArray, total: FloatArray) -> pd.DataFrame:
+    mean = np.divide(total, seen, out=np.full_like(total, np.nan), where=seen > 0)
+    return pd.DataFrame({"mean": mean, "state": np.where(seen == 0, "empty", "ok")})
 
 
 def _messages(
@@ -114,6 +154,21 @@ def _messages(
     converged: bool,
     invertible: bool,
 ) -> list[str]:
+    messages = _finding_messages(findings) + _cell_messages(cells)
+    if findings["runaway_terms"]:
+        messages.append(
+            f"The deviation of {_shown(findings['runaway_terms'])} passed {LARGEST_SD:g} on the logit scale, where the "
+            "search is given up: most levels have only one kind of answer, so the model has no finite estimate. "
+            "Do not report this fit."
+        )
+    elif not converged:
+        messages.append(_unsettled(optimum))
+    if not invertible:
+        messages.append("The observed information could not be inverted; standard errors are the joint ones.")
+    return messages
+
+
+def _finding_messages(findings: dict[str, tuple[str, ...]]) -> list[str]:
     said = {
         "singular_terms": "The variance of {} is estimated as zero; the term was kept but has no effect.",
         "separated": "No finite estimate exists for {}: some cell has only one kind of answer. "
@@ -121,23 +176,24 @@ def _messages(
         "dropped_columns": "Not estimable and dropped, because other columns determine it: {}.",
         "few_levels": "{} has fewer than 6 levels, so its variance is hardly known.",
     }
-    messages = [text.format(_shown(findings[key])) for key, text in said.items() if findings[key]]
-    for state, text in (
-        ("empty", "No answers at all in {}."),
-        ("constant", "Every answer is the same in {}."),
-        ("sparse", "Fewer than 20 answers of the rarer kind in {}: prefer probability differences there."),
-    ):
-        names = tuple(cells.loc[cells["state"] == state, "cell"])
-        if names:
-            messages.append(text.format(_shown(names)))
-    if not converged:
-        messages.append(
-            f"The optimiser did not converge: the gradient is still {optimum.gradient_norm:.2g} standard errors "
-            f"after {optimum.evaluations} evaluations. Do not report this fit."
-        )
-    if not invertible:
-        messages.append("The observed information could not be inverted; standard errors are the joint ones.")
-    return messages
+    return [text.format(_shown(findings[key])) for key, text in said.items() if findings.get(key)]
+
+
+def _unsettled(optimum: Optimum | LinearOptimum) -> str:
+    return (
+        f"The optimiser did not converge: the gradient is still {optimum.gradient_norm:.2g} standard errors "
+        f"after {optimum.evaluations} evaluations. Do not report this fit."
+    )
+
+
+def _cell_messages(cells: pd.DataFrame) -> list[str]:
+    said = {
+        "empty": "No answers at all in {}.",
+        "constant": "Every answer is the same in {}.",
+        "sparse": "Fewer than 20 answers of the rarer kind in {}: prefer probability differences there.",
+    }
+    named = {state: tuple(cells.loc[cells["state"] == state, "cell"]) for state in said}
+    return [text.format(_shown(named[state])) for state, text in said.items() if named[state]]
 
 
 def _shown(names: tuple[str, ...]) -> str:

@@ -1,7 +1,12 @@
-"""Which random terms are eliminated in blocks, and where each row stands in the blocks."""
+"""Which random terms are eliminated before the dense part, and where each row stands in them.
+
+Three kinds of terms, eliminated in this order. *Fine* terms (at most two, nested in each other): each level touches
+only its own rows, so they go number by number. *Local* terms: all else that is nested in one grouping; a small block
+a group. *Dense* terms: what crosses the grouping.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,35 +17,50 @@ from bias_platform.statistics.errors import ModelError
 
 MAX_DENSE_LEVELS = 2500
 """Levels of the terms that cross the eliminated factor: their block is dense, so its cost is cubic."""
+MOST_FINE_TERMS = 2
+"""Of more, the posterior variance would not follow from the leverages (see `determined`)."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Some random terms and the columns they take."""
+
+    index: tuple[int, ...]
+    """Which terms of the design."""
+    sizes: tuple[int, ...]
+    """Columns of each term: in one group for fine and local terms, altogether for dense ones."""
+    level: IntArray
+    """(rows, terms): column of each distinct row, counted from 0 within each term."""
+
+    @property
+    def width(self) -> int:
+        """Columns of all the terms."""
+        return sum(self.sizes)
+
+    @property
+    def columns(self) -> IntArray:
+        """(rows, terms): as ``level``, but counted over all the terms."""
+        offsets = np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
+        return self.level + offsets
+
+    def only(self, places: Sequence[int]) -> "Terms":
+        """Some of the terms, by their place among these, in that order."""
+        at = list(places)
+        return Terms(tuple(self.index[k] for k in at), tuple(self.sizes[k] for k in at), self.level[:, at])
 
 
 @dataclass(frozen=True)
 class Elimination:
-    """Terms nested in one grouping (the blocks) and all others (the dense part)."""
+    """Terms nested in one grouping (fine and local) and all others (the dense part)."""
 
     grouping: str
     group: IntArray
     """(rows,): block of each distinct row."""
     groups: int
-    local_terms: tuple[int, ...]
-    local_sizes: tuple[int, ...]
-    """Columns each local term takes in a block."""
-    local_level: IntArray
-    """(rows, local terms): column of each row within its block, counted over all local terms."""
-    dense_terms: tuple[int, ...]
-    dense_sizes: tuple[int, ...]
-    dense_level: IntArray
-    """(rows, dense terms): column within the dense part."""
-
-    @property
-    def width(self) -> int:
-        """Columns of one block."""
-        return sum(self.local_sizes)
-
-    @property
-    def dense(self) -> int:
-        """Columns of the dense part."""
-        return sum(self.dense_sizes)
+    fine: Terms
+    """Finest first; levels are numbered so that those of one coarse level are neighbours."""
+    local: Terms
+    dense: Terms
 
 
 def elimination_plans(design: Design) -> list[Elimination]:
@@ -49,17 +69,19 @@ def elimination_plans(design: Design) -> list[Elimination]:
     Raises:
         ModelError: two crossed factors both have too many levels for the dense part.
     """
-    plans = [_plan(design, columns) for columns in _candidates(design)]
-    able = [plan for plan in plans if plan.dense <= MAX_DENSE_LEVELS]
-    if able:
-        return able
-    best = min(plans, key=lambda plan: plan.dense)
-    sizes = ", ".join(f"{t.name} ({t.size:,})" for t in design.terms)
-    raise ModelError(
-        f"The crossed random terms have too many levels: {sizes}. Beside the one grouping that is eliminated "
-        f"({best.grouping}) at most {MAX_DENSE_LEVELS:,} levels can be fitted, here {best.dense:,}. "
-        "Aggregate or sample the smaller factor, or drop a term."
-    )
+    sizes = {columns: _dense_levels(design, columns) for columns in _candidates(design)}
+    able = [columns for columns, size in sizes.items() if size <= MAX_DENSE_LEVELS]
+    if not able:
+        best = min(sizes, key=lambda columns: sizes[columns])
+        raise ModelError(
+            "The crossed random terms have too many levels: "
+            f"{', '.join(f'{t.name} ({t.size:,})' for t in design.terms)}. Beside the one grouping that is eliminated "
+            f"({':'.join(best)}) at most {MAX_DENSE_LEVELS:,} levels can be fitted, here {sizes[best]:,}. "
+            "Aggregate or sample the smaller factor, or drop a term."
+        )
+    blocks = [_in_blocks(design, columns) for columns in able]
+    chains = [(plan, _chain(design, plan.local)) for plan in blocks]
+    return [*blocks, *(_with_fine_terms(plan, chain) for plan, chain in chains if chain)]
 
 
 def _candidates(design: Design) -> Iterator[tuple[str, ...]]:
@@ -73,32 +95,49 @@ def _candidates(design: Design) -> Iterator[tuple[str, ...]]:
                     yield columns
 
 
-def _plan(design: Design, columns: tuple[str, ...]) -> Elimination:
+def _dense_levels(design: Design, columns: tuple[str, ...]) -> int:
     group = _codes(design, columns)
-    groups = int(group.max()) + 1
+    return sum(term.size for term in design.terms if not _is_nested(term, group))
+
+
+def _in_blocks(design: Design, columns: tuple[str, ...]) -> Elimination:
+    """The plan without fine terms."""
+    group = _codes(design, columns)
     local = [k for k, term in enumerate(design.terms) if _is_nested(term, group)]
     dense = [k for k in range(len(design.terms)) if k not in local]
     levels = [_levels_in_group(design, design.terms[k], columns, group) for k in local]
-    sizes = [int(level.max()) + 1 for level in levels]
-    dense_sizes = [design.terms[k].size for k in dense]
     return Elimination(
         grouping=":".join(columns),
         group=group,
-        groups=groups,
-        local_terms=tuple(local),
-        local_sizes=tuple(sizes),
-        local_level=_stacked(levels, sizes, len(group)),
-        dense_terms=tuple(dense),
-        dense_sizes=tuple(dense_sizes),
-        dense_level=_stacked([design.terms[k].code for k in dense], dense_sizes, len(group)),
+        groups=int(group.max()) + 1,
+        fine=_terms([], [], len(group)),
+        local=_terms(local, levels, len(group)),
+        dense=_terms(dense, [design.terms[k].code for k in dense], len(group)),
     )
 
 
-def _stacked(levels: Sequence[IntArray], sizes: Sequence[int], rows: int) -> IntArray:
-    offsets = np.cumsum([0, *sizes[:-1]]).astype(np.int64)
-    if not levels:
-        return np.zeros((rows, 0), dtype=np.int64)
-    return np.column_stack([level + offset for level, offset in zip(levels, offsets, strict=False)])
+def _terms(index: Sequence[int], levels: Sequence[IntArray], rows: int) -> Terms:
+    stacked = np.column_stack(levels) if levels else np.zeros((rows, 0), dtype=np.int64)
+    return Terms(tuple(index), tuple(int(level.max()) + 1 for level in levels), stacked)
+
+
+def _chain(design: Design, local: Terms) -> list[int]:
+    """Places of the local terms that can go before the block, finest first: the largest, and what it is nested in."""
+    several = [k for k in range(len(local.index)) if local.sizes[k] > 1]
+    chain: list[int] = []
+    for k in sorted(several, key=lambda place: -local.sizes[place]):
+        term = design.terms[local.index[k]]
+        if not chain or _is_nested(design.terms[local.index[chain[-1]]], term.code):
+            chain.append(k)
+    return chain[: min(MOST_FINE_TERMS, len(local.index) - 1)]
+
+
+def _with_fine_terms(plan: Elimination, chain: list[int]) -> Elimination:
+    """The plan with some local terms (finest first) moved out of the block."""
+    level = plan.local.only(chain).level
+    codes = [combine_codes(list(level[:, at:].T[::-1]))[0] for at in range(len(chain))]
+    fine = _terms([plan.local.index[k] for k in chain], codes, len(plan.group))
+    return replace(plan, fine=fine, local=plan.local.only([k for k in range(len(plan.local.index)) if k not in chain]))
 
 
 def _codes(design: Design, columns: tuple[str, ...]) -> IntArray:

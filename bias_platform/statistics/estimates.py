@@ -12,8 +12,7 @@ from scipy.stats import t as student
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError, spell_check
 
-LINK, PROBABILITY, CONDITIONAL = "link", "probability", "conditional"
-SCALES = (LINK, PROBABILITY, CONDITIONAL)
+LINK, PROBABILITY, CONDITIONAL, RESPONSE = "link", "probability", "conditional", "response"
 
 
 class Estimates(NamedTuple):
@@ -42,10 +41,11 @@ class Estimates(NamedTuple):
 
 @dataclass(frozen=True)
 class EstimateSet:
-    """Labelled estimates on the scales ``link``, ``probability`` and ``conditional``.
+    """Labelled estimates on the scales ``link``, ``probability`` and ``conditional``; if Gaussian, ``response``.
 
-    ``link``: log-odds. ``probability``: integrated over the random effects, the rate to expect over items and
-    wordings. ``conditional``: probability where every random effect is zero.
+    ``link``: log-odds, or for a Gaussian model the units of the outcome, which are also those of ``response``.
+    ``probability``: integrated over the random effects, the rate to expect over items and wordings. ``conditional``:
+    probability where every random effect is zero.
     """
 
     labels: pd.DataFrame
@@ -59,16 +59,18 @@ class EstimateSet:
         return self.scales[scale]
 
     def frame(
-        self, scale: str = PROBABILITY, *, level: float = 0.95, degrees_of_freedom: float = np.inf
+        self, scale: str | None = None, *, level: float = 0.95, degrees_of_freedom: float = np.inf
     ) -> pd.DataFrame:
         """Labels with ``estimate``, ``standard_error``, ``lower``, ``upper``, ``statistic``, ``p``.
 
         Args:
-            scale: ``link``, ``probability`` or ``conditional``.
+            scale: ``link``, ``probability`` or ``conditional``, or ``response`` if Gaussian; None means
+                ``probability``, or ``response`` where there is none.
             level: confidence of the interval, which is symmetric on the scale asked for.
             degrees_of_freedom: of Student's t for interval and p; infinite means normal.
         """
-        values, errors = self.on(scale).values, self.on(scale).standard_errors
+        found = self.on(scale or (RESPONSE if RESPONSE in self.scales else PROBABILITY))
+        values, errors = found.values, found.standard_errors
         reach = student.ppf(0.5 + level / 2, degrees_of_freedom) * errors
         statistic = np.divide(values, errors, out=np.full_like(values, np.nan), where=errors > 0)
         columns = {
@@ -80,15 +82,6 @@ class EstimateSet:
             "p": 2.0 * student.sf(np.abs(statistic), degrees_of_freedom),
         }
         return pd.concat([self.labels.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
-
-    def long_frame(self, *, level: float = 0.95) -> pd.DataFrame:
-        """All scales under each other, with a column ``scale``."""
-        parts = []
-        for scale in self.scales:
-            part = self.frame(scale, level=level)
-            part.insert(len(self.labels.columns), "scale", scale)
-            parts.append(part)
-        return pd.concat(parts, ignore_index=True)
 
     def subset(self, rows: ArrayLike) -> "EstimateSet":
         """Some of the rows, by position or by a mask."""

@@ -16,18 +16,13 @@ class MixedFormula:
 
     text: str
     response: str
-    """Column of 0/1 outcomes, or the expression of the successes."""
+    """Column of the outcome, or the expression of the successes."""
     failures: str | None
     """Expression of the failures where the response is ``cbind(successes, failures)``."""
     fixed: str
     """Right-hand side for formulaic; ``1`` where only an intercept is asked for."""
     random: tuple[tuple[str, ...], ...]
     """One tuple of column names a random intercept; several names mean their interaction."""
-
-    @property
-    def term_names(self) -> tuple[str, ...]:
-        """Names of the random intercepts, such as ``item:system``."""
-        return tuple(":".join(term) for term in self.random)
 
 
 def parse_formula(text: str) -> MixedFormula:
@@ -40,8 +35,8 @@ def parse_formula(text: str) -> MixedFormula:
     Raises:
         ModelError: what is wrong with the formula.
 
-    >>> parse_formula("yes ~ persona + (1 | item/system)").term_names
-    ('item', 'item:system')
+    >>> parse_formula("yes ~ persona + (1 | item/system)").random
+    (('item',), ('item', 'system'))
     """
     if not isinstance(text, str) or text.count("~") != 1:
         raise ModelError(

@@ -6,37 +6,46 @@ from scipy import sparse
 from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.elimination import Elimination
-from bias_platform.statistics.layout import CrossInformation, Layout
+from bias_platform.statistics.fine_terms import (
+    FineFactor,
+    coarsest_information,
+    fine_quadratic,
+    product_with,
+    runs_of,
+)
+from bias_platform.statistics.layout import CrossInformation, Layout, Leverage
 
 
 class GridLayout(Layout):
     """Arrays are (groups, cells); cells that a group lacks have no trials."""
 
     def __init__(self, design: Design, plan: Elimination, cell: IntArray, first: IntArray) -> None:
+        """``cell`` of each distinct row, numbered so that fine levels are runs, and the first row of each cell."""
         super().__init__(design, plan)
         self.cells = len(first)
-        position = plan.group * self.cells + cell
+        self.place = plan.group * self.cells + cell
         shape = (self.groups, self.cells)
         size = self.groups * self.cells
-        self.trials = bin_sums(position, design.trials, size).reshape(shape)
-        self.successes = bin_sums(position, design.successes, size).reshape(shape)
+        self.trials = bin_sums(self.place, design.trials, size).reshape(shape)
+        self.successes = bin_sums(self.place, design.successes, size).reshape(shape)
         self.fixed_rows = design.fixed.patterns[design.pattern[first]]
-        self.local_columns = plan.local_level[first]
-        self.local_rows = _indicators(self.local_columns, self.width)
-        self.cells_of_column = [np.flatnonzero(column) for column in self.local_rows.T]
-        self.dense_columns = plan.dense_level[first]
-        self.dense_rows = sparse.csr_array(_sparse_indicators(self.dense_columns, self.dense))
-        pairs = (self.local_columns[:, :, None] * self.width + self.local_columns[:, None, :]).reshape(self.cells, -1)
-        self.pair_sums = sparse.csr_array(_sparse_indicators(pairs, self.width**2).T)
+        self.fine = tuple(runs_of(codes) for codes in plan.fine.level[first].T)
+        self.neighbours = tuple(one.neighbours for one in self.fine)
+        columns = plan.local.columns[first]
+        self.local_rows = _indicators(columns, self.width)
+        self.pair_sums = _sums(columns[:, :, None] * self.width + columns[:, None, :], self.width**2)
+        self.fine_sums = tuple(
+            _sums(columns * len(one.starts) + one.level[:, None], self.width * len(one.starts)) for one in self.fine
+        )
+        self.dense_rows = sparse.csr_array(_sums(plan.dense.columns[first], self.dense).T)
 
-    @property
-    def basis(self) -> int:
-        return self.cells
+    def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
+        values: FloatArray = rows.ravel()[self.place]
+        return values
 
-    def predictor(self, beta: FloatArray, local: FloatArray, dense: FloatArray) -> FloatArray:
-        eta = self.spread_local(local)
-        eta += self.fixed_rows @ beta + self.dense_rows @ dense
-        return eta
+    def spread_fixed(self, beta: FloatArray) -> FloatArray:
+        spread: FloatArray = self.fixed_rows @ beta
+        return spread
 
     def spread_local(self, local: FloatArray) -> FloatArray:
         if self.width == 1:
@@ -46,57 +55,61 @@ class GridLayout(Layout):
 
     def spread_dense(self, dense: FloatArray) -> FloatArray:
         spread: FloatArray = self.dense_rows @ dense
-        return spread[None, :]
+        return spread
 
-    def sum_fixed(self, values: FloatArray) -> FloatArray:
-        total: FloatArray = values.sum(axis=0) @ self.fixed_rows
+    def sum_fixed(self, rows: FloatArray) -> FloatArray:
+        total: FloatArray = rows.sum(axis=0) @ self.fixed_rows
         return total
 
-    def sum_local(self, values: FloatArray) -> FloatArray:
+    def sum_local(self, rows: FloatArray) -> FloatArray:
         if self.width == 1:
-            return np.add.reduce(values, axis=1, keepdims=True)
-        total: FloatArray = values @ self.local_rows
+            return np.add.reduce(rows, axis=1, keepdims=True)
+        total: FloatArray = rows @ self.local_rows
         return total
 
-    def sum_dense(self, values: FloatArray) -> FloatArray:
-        total: FloatArray = values.sum(axis=0) @ self.dense_rows
+    def sum_dense(self, rows: FloatArray) -> FloatArray:
+        total: FloatArray = rows.sum(axis=0) @ self.dense_rows
         return total
 
-    def local_gram(self, values: FloatArray) -> FloatArray:
-        if self.width == 1:
-            return np.add.reduce(values, axis=1, keepdims=True)[:, :, None]
-        sums = self.pair_sums @ np.ascontiguousarray(values.T)
-        return np.ascontiguousarray(sums.T).reshape(self.groups, self.width, self.width)
+    def local_gram(self, fine: FineFactor) -> FloatArray:
+        gram = _by_group(self.pair_sums, fine.weights, (self.width, self.width))
+        for sums, one, root in zip(self.fine_sums, fine.runs, fine.roots, strict=True):
+            absorbed = _by_group(sums, fine.weights * root, (self.width, len(one.starts)))
+            gram -= absorbed @ absorbed.transpose(0, 2, 1)
+        return gram
 
-    def rooted(self, root: FloatArray, part: slice) -> FloatArray:
-        """L^-1 lam Z_L' of the cells, (groups in part, width, cells)."""
-        stacked = root[part].reshape(-1, self.width) @ self.local_rows.T
-        return stacked.reshape(-1, self.width, self.cells)
+    def rooted(self, root: FloatArray, fine: FineFactor) -> FloatArray:
+        """G of some groups, (groups, width, cells)."""
+        stacked = root.reshape(-1, self.width) @ self.local_rows.T
+        return fine.under_columns().remaining(stacked.reshape(-1, self.width, self.cells))
 
-    def cell_information(self, root: FloatArray, weights: FloatArray) -> FloatArray:
-        """Sum over groups of W - W Z_L A^-1 Z_L' W between cells, (cells, cells)."""
+    def cell_information(self, root: FloatArray, fine: FineFactor) -> FloatArray:
+        """Sum over groups of M - W G'G W between cells, (cells, cells)."""
         explained = np.zeros((self.cells, self.cells))
-        for part in self.chunks(self.cells):
-            rooted = self.rooted(root, part)
-            rooted *= weights[part, None, :]
+        for part in self.chunks(self.width * self.cells):
+            here = fine.of_groups(part)
+            rooted = self.rooted(root[part], here) * here.weights[:, None]
             flat = rooted.reshape(-1, self.cells)
             explained += flat.T @ flat
+        for neighbours, one in zip(self.neighbours, fine.roots, strict=True):
+            weighted = fine.weights * one
+            explained += neighbours * (weighted.T @ weighted)
         information = -explained
-        information[np.diag_indices(self.cells)] += weights.sum(axis=0)
+        information[np.diag_indices(self.cells)] += fine.weights.sum(axis=0)
         return information
 
-    def dense_information(self, root: FloatArray, weights: FloatArray) -> FloatArray:
+    def dense_information(self, root: FloatArray, fine: FineFactor) -> FloatArray:
         if self.dense == 0:
             return np.zeros((0, 0))
-        return self._to_dense(self.cell_information(root, weights))
+        return self._to_dense(self.cell_information(root, fine))
 
     def _to_dense(self, information: FloatArray) -> FloatArray:
         half = self.dense_rows.T @ information
         full: FloatArray = np.asarray(self.dense_rows.T @ np.ascontiguousarray(half.T))
         return full
 
-    def cross_information(self, root: FloatArray, weights: FloatArray) -> CrossInformation:
-        information = self.cell_information(root, weights)
+    def cross_information(self, root: FloatArray, fine: FineFactor) -> CrossInformation:
+        information = self.cell_information(root, fine)
         with_fixed = information @ self.fixed_rows
         return CrossInformation(
             dense=self._to_dense(information),
@@ -109,26 +122,33 @@ class GridLayout(Layout):
         half = self.dense_rows @ covariance
         return np.ascontiguousarray(np.asarray(self.dense_rows @ np.ascontiguousarray(half.T)))
 
-    def leverage(self, root: FloatArray, weights: FloatArray, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
-        between = self.cell_covariance(covariance)
-        reached = [(cells, between[cells]) for cells in self.cells_of_column]
+    def leverage(self, root: FloatArray, fine: FineFactor, covariance: FloatArray) -> Leverage:
+        between = self.cell_covariance(covariance) if self.dense else None
+        near = [] if between is None else [product_with(between * neighbours) for neighbours in self.neighbours]
         values = np.empty(self.trials.shape)
         crossed = np.zeros((self.groups, self.width, self.width))
-        for part in self.chunks(self.cells):
-            rooted = self.rooted(root, part)
-            if self.dense == 0:
-                values[part] = np.einsum("gwc,gwc->gc", rooted, rooted)
-                continue
-            weighted = rooted * weights[part, None, :]
-            sums = np.empty_like(rooted)
-            for column, (cells, rows) in enumerate(reached):
-                sums[:, column] = weights[part, cells] @ rows
-            carried = root[part] @ sums
-            crossed[part] = carried @ weighted.transpose(0, 2, 1)
-            outer = rooted + crossed[part] @ rooted
-            outer -= 2.0 * carried
-            values[part] = np.einsum("gwc,gwc->gc", rooted, outer) + np.diag(between)
-        return values, crossed
+        coarsest = 0.0
+        for part in self.chunks(self.width * self.cells):
+            here = fine.of_groups(part)
+            rooted = self.rooted(root[part], here)
+            outer, carried = rooted, None
+            values[part] = sum(one * one for one in here.roots)
+            if between is not None:
+                weighted = (rooted * here.weights[:, None]).reshape(-1, self.cells)
+                carried = (weighted @ between).reshape(rooted.shape)
+                crossed[part] = carried @ weighted.reshape(rooted.shape).transpose(0, 2, 1)
+                outer = rooted + crossed[part] @ rooted
+                values[part] += fine_quadratic(here, np.diag(between), near)
+                values[part] -= 2.0 * np.einsum("gwc,gwc->gc", rooted, here.under_columns().remaining(carried))
+            values[part] += np.einsum("gwc,gwc->gc", rooted, outer)
+            coarsest += coarsest_information(here, rooted, outer, carried, near)
+        return Leverage(values, crossed, coarsest)
+
+
+def _by_group(sums: sparse.csr_array, rows: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """Sums of (groups, cells) within each group, (groups, *shape)."""
+    total = sums @ np.ascontiguousarray(rows.T)
+    return np.ascontiguousarray(total.T).reshape(-1, *shape)
 
 
 def _indicators(columns: IntArray, width: int) -> FloatArray:
@@ -137,6 +157,7 @@ def _indicators(columns: IntArray, width: int) -> FloatArray:
     return rows
 
 
-def _sparse_indicators(columns: IntArray, width: int) -> sparse.coo_array:
-    rows = np.repeat(np.arange(len(columns)), columns.shape[1])
-    return sparse.coo_array((np.ones(columns.size), (rows, columns.ravel())), shape=(len(columns), width))
+def _sums(bins: IntArray, size: int) -> sparse.csr_array:
+    """The matrix (size, cells) that sums cells by their bins (cells, ...)."""
+    cells = np.repeat(np.arange(len(bins)), bins[0].size)
+    return sparse.csr_array((np.ones(bins.size), (bins.ravel(), cells)), shape=(size, len(bins)))

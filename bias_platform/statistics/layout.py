@@ -4,9 +4,11 @@ Two layouts do the same job. `GridLayout`: X, the dense levels and the columns o
 row's *cell* (such as persona x template x system), and nearly every group has every cell: arrays are
 (groups, cells). `LooseLayout`: anything else; arrays are (rows,) and products are bincounts.
 
-Names used throughout: ``Z_L`` random columns inside the blocks (``width`` a group), ``Z_D`` the dense ones,
-``lam`` the standard deviation belonging to each column. The *basis* is the space in which the crossed part is
-accumulated: cells in a grid (which then serves X and the dense block at once), dense columns otherwise.
+Names used throughout: ``Z_F`` random columns of the fine terms, ``Z_L`` those inside the blocks (``width`` a group),
+``Z_D`` the dense ones, ``lam`` the standard deviation belonging to each column. ``M`` and ``N`` are what the fine
+terms leave of the weights and of a shift (see `fine_terms`); ``A = I + lam Z_L'M Z_L lam = L L'`` are the blocks,
+``root`` is L^-1 lam, and ``G = L^-1 lam Z_L'N'`` the *rooted* block columns of the rows, so that the posterior
+covariance of the rows' predictor is ``P + G'G`` before the dense part and V after it.
 """
 
 from abc import ABC, abstractmethod
@@ -18,84 +20,96 @@ import numpy as np
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.elimination import Elimination
+from bias_platform.statistics.fine_terms import FineFactor, Runs
 
 _CHUNK_NUMBERS = 260_000
-"""Numbers in one block of work (2 MB): about 16 items of a study with 34 columns and 420 cells."""
+"""Numbers in one block of work (2 MB): it should stay in the cache."""
 
 
 class CrossInformation(NamedTuple):
-    """What is left of Z_D'WZ_D, Z_D'WX and X'WX after the blocks are eliminated; scales not applied."""
+    """What is left of Z_D'WZ_D, Z_D'WX and X'WX after fine terms and blocks are eliminated; scales not applied."""
 
     dense: FloatArray
     dense_fixed: FloatArray
     fixed: FloatArray
 
 
+class Leverage(NamedTuple):
+    """What the posterior covariance V of the rows' predictor says of rows, blocks and fine terms."""
+
+    values: FloatArray
+    """diag V by row."""
+    crossed: FloatArray
+    """(groups, width, width): what the dense part adds between L^-1 and its transpose to a block's covariance."""
+    coarsest: float
+    """Sum over levels z of the coarsest fine term of z'(W - W V W)z; 0 without fine terms."""
+
+
 class Layout(ABC):
-    """Products with X, Z_L and Z_D; ``values`` are arrays of one number a row in the layout's own shape."""
+    """Products with X, Z_F, Z_L and Z_D; ``rows`` are arrays of one number a row in the layout's own shape."""
 
     trials: FloatArray
     successes: FloatArray
+    fine: tuple[Runs, ...]
+    """Runs of each fine term on the last axis of an array of rows, finest first."""
 
     def __init__(self, design: Design, plan: Elimination) -> None:
         self.plan = plan
         self.groups = plan.groups
-        self.width = plan.width
-        self.dense = plan.dense
+        self.width = plan.local.width
+        self.dense = plan.dense.width
+        self.patterns = design.fixed.patterns
         self.n_fixed = design.n_fixed
-        self.local_term = np.repeat(np.asarray(plan.local_terms, dtype=np.int64), plan.local_sizes)
-        self.dense_term = np.repeat(np.asarray(plan.dense_terms, dtype=np.int64), plan.dense_sizes)
-
-    @property
-    @abstractmethod
-    def basis(self) -> int:
-        """Size of the basis."""
+        self.terms = len(design.terms)
+        self.local_term = np.repeat(np.asarray(plan.local.index, dtype=np.int64), plan.local.sizes)
+        self.dense_term = np.repeat(np.asarray(plan.dense.index, dtype=np.int64), plan.dense.sizes)
 
     @abstractmethod
-    def predictor(self, beta: FloatArray, local: FloatArray, dense: FloatArray) -> FloatArray:
-        """X beta + Z_L local + Z_D dense; local is (groups, width), dense is (dense,), both scaled."""
+    def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
+        """Values of the design's distinct rows (distinct rows,)."""
+
+    @abstractmethod
+    def spread_fixed(self, beta: FloatArray) -> FloatArray:
+        """X beta, broadcastable to an array of rows."""
 
     @abstractmethod
     def spread_local(self, local: FloatArray) -> FloatArray:
-        """Z_L local."""
+        """Z_L local, with local (groups, width)."""
 
     @abstractmethod
     def spread_dense(self, dense: FloatArray) -> FloatArray:
-        """Z_D dense."""
+        """Z_D dense, broadcastable to an array of rows."""
 
     @abstractmethod
-    def sum_fixed(self, values: FloatArray) -> FloatArray:
-        """X' values."""
+    def sum_fixed(self, rows: FloatArray) -> FloatArray:
+        """X' rows, (p,)."""
 
     @abstractmethod
-    def sum_local(self, values: FloatArray) -> FloatArray:
-        """Z_L' values, (groups, width)."""
+    def sum_local(self, rows: FloatArray) -> FloatArray:
+        """Z_L' rows, (groups, width)."""
 
     @abstractmethod
-    def sum_dense(self, values: FloatArray) -> FloatArray:
-        """Z_D' values, (dense,)."""
+    def sum_dense(self, rows: FloatArray) -> FloatArray:
+        """Z_D' rows, (dense,)."""
 
     @abstractmethod
-    def local_gram(self, values: FloatArray) -> FloatArray:
-        """Z_L' diag(values) Z_L, (groups, width, width)."""
+    def local_gram(self, fine: FineFactor) -> FloatArray:
+        """Z_L'M Z_L, (groups, width, width)."""
 
     @abstractmethod
-    def dense_information(self, root: FloatArray, weights: FloatArray) -> FloatArray:
-        """Z_D'(W - W Z_L A^-1 Z_L' W)Z_D, where ``root`` (groups, width, width) is L^-1 lam."""
+    def dense_information(self, root: FloatArray, fine: FineFactor) -> FloatArray:
+        """Z_D'(M - W G'G W)Z_D, (dense, dense)."""
 
     @abstractmethod
-    def cross_information(self, root: FloatArray, weights: FloatArray) -> CrossInformation:
+    def cross_information(self, root: FloatArray, fine: FineFactor) -> CrossInformation:
         """As `dense_information`, with X beside Z_D."""
 
     @abstractmethod
-    def leverage(self, root: FloatArray, weights: FloatArray, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """diag(Z V Z') by row, and the crossed part (groups, width, width) of the block covariances.
+    def leverage(self, root: FloatArray, fine: FineFactor, covariance: FloatArray) -> Leverage:
+        """Summary of V; ``covariance`` (dense, dense) is lam S^-1 lam of the dense part."""
 
-        ``covariance`` (dense, dense) is lam S^-1 lam of the dense part.
-        """
-
-    def chunks(self, columns: int) -> Iterator[slice]:
-        """Slices of groups whose (groups, width, columns) array fits the cache."""
-        step = max(1, _CHUNK_NUMBERS // max(1, self.width * columns))
+    def chunks(self, numbers: int) -> Iterator[slice]:
+        """Slices of groups that fit the cache at so many numbers a group."""
+        step = max(1, _CHUNK_NUMBERS // max(1, numbers))
         for start in range(0, self.groups, step):
             yield slice(start, min(start + step, self.groups))

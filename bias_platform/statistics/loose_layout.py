@@ -1,4 +1,4 @@
-"""The layout that fits any design: arrays are (rows,), sorted by group, and sums are bincounts."""
+"""The layout that fits any design: arrays are (rows,), sorted by group and fine level, and sums are bincounts."""
 
 from collections.abc import Iterator
 
@@ -8,34 +8,46 @@ from scipy import sparse
 from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.elimination import Elimination
-from bias_platform.statistics.layout import CrossInformation, Layout
+from bias_platform.statistics.fine_terms import (
+    FineFactor,
+    Near,
+    Runs,
+    coarsest_information,
+    fine_quadratic,
+    product_with,
+    runs_of,
+)
+from bias_platform.statistics.layout import CrossInformation, Layout, Leverage
+
+_FEW_PATTERNS = 5
+"""Up to this many patterns a column of X, sums by pattern are cheaper than rows of X."""
 
 
 class LooseLayout(Layout):
-    """Arrays are (rows,) in order of their groups."""
+    """Arrays are (rows,) in order of their groups, and there of their fine levels; matrices are (columns, rows)."""
 
     def __init__(self, design: Design, plan: Elimination) -> None:
         super().__init__(design, plan)
-        order = np.argsort(plan.group, kind="stable")
-        self.trials = design.trials[order]
-        self.successes = design.successes[order]
-        self.group = plan.group[order]
+        self.order = np.lexsort((*plan.fine.level[:, :1].T, plan.group))
+        self.trials = design.trials[self.order]
+        self.successes = design.successes[self.order]
+        self.group = plan.group[self.order]
         self.starts = np.searchsorted(self.group, np.arange(self.groups + 1))
-        self.patterns = design.fixed.patterns
-        self.pattern = design.pattern[order]
-        self.local_columns = plan.local_level[order]
+        self.pattern = design.pattern[self.order]
+        sizes, levels = plan.fine.sizes, plan.fine.level[self.order].T
+        self.fine = tuple(runs_of(self.group * size + level) for size, level in zip(sizes, levels, strict=True))
+        self.local_columns = plan.local.columns[self.order]
         self.local_flat = np.ascontiguousarray((self.group[:, None] * self.width + self.local_columns).T)
-        self.dense_columns = np.ascontiguousarray(plan.dense_level[order].T)
+        self.dense_columns = np.ascontiguousarray(plan.dense.columns[self.order].T)
 
-    @property
-    def basis(self) -> int:
-        return self.dense
+    def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
+        values = np.empty_like(rows)
+        values[self.order] = rows
+        return values
 
-    def predictor(self, beta: FloatArray, local: FloatArray, dense: FloatArray) -> FloatArray:
-        eta: FloatArray = (self.patterns @ beta)[self.pattern]
-        eta += self.spread_local(local)
-        eta += self.spread_dense(dense)
-        return eta
+    def spread_fixed(self, beta: FloatArray) -> FloatArray:
+        spread: FloatArray = (self.patterns @ beta)[self.pattern]
+        return spread
 
     def spread_local(self, local: FloatArray) -> FloatArray:
         flat = local.ravel()
@@ -50,146 +62,185 @@ class LooseLayout(Layout):
             total += dense[at]
         return total
 
-    def sum_fixed(self, values: FloatArray) -> FloatArray:
-        total: FloatArray = bin_sums(self.pattern, values, len(self.patterns)) @ self.patterns
+    def sum_fixed(self, rows: FloatArray) -> FloatArray:
+        total: FloatArray = bin_sums(self.pattern, rows, len(self.patterns)) @ self.patterns
         return total
 
-    def sum_local(self, values: FloatArray) -> FloatArray:
+    def sum_local(self, rows: FloatArray) -> FloatArray:
         size = self.groups * self.width
         total = np.zeros(size)
         for at in self.local_flat:
-            total += bin_sums(at, values, size)
+            total += bin_sums(at, rows, size)
         return total.reshape(self.groups, self.width)
 
-    def sum_dense(self, values: FloatArray) -> FloatArray:
+    def sum_dense(self, rows: FloatArray) -> FloatArray:
         total = np.zeros(self.dense)
         for at in self.dense_columns:
-            total += bin_sums(at, values, self.dense)
+            total += bin_sums(at, rows, self.dense)
         return total
 
-    def local_gram(self, values: FloatArray) -> FloatArray:
-        size = self.groups * self.width * self.width
-        total = np.zeros(size)
+    def local_gram(self, fine: FineFactor) -> FloatArray:
+        gram = np.zeros((self.groups, self.width, self.width))
         for at in self.local_flat:
             for column in self.local_columns.T:
-                total += bin_sums(at * self.width + column, values, size)
-        return total.reshape(self.groups, self.width, self.width)
+                gram += bin_sums(at * self.width + column, fine.weights, gram.size).reshape(gram.shape)
+        if fine.runs:
+            for part, rows in self.row_chunks(0, self.width**2):
+                gram[part] -= self._absorbed_gram(fine.part(rows), part, rows)
+        return gram
 
-    def row_chunks(self, columns: int) -> Iterator[tuple[slice, slice]]:
-        """Slices of groups and the rows that belong to them."""
-        for part in self.chunks(columns):
+    def _absorbed_gram(self, fine: FineFactor, part: slice, rows: slice) -> FloatArray:
+        """Z_L'W P W Z_L of some groups."""
+        total = np.zeros((part.stop - part.start, self.width, self.width))
+        for one, root in zip(fine.runs, fine.roots, strict=True):
+            felt = np.zeros((len(one.starts), self.width))
+            for column in self.local_columns[rows].T:
+                felt += bin_sums(one.level * self.width + column, fine.weights * root, felt.size).reshape(felt.shape)
+            first = np.searchsorted(one.starts, self.starts[part] - rows.start)
+            total += np.add.reduceat(felt[:, :, None] * felt[:, None, :], first, axis=0)
+        return total
+
+    def row_chunks(self, group: int, row: int) -> Iterator[tuple[slice, slice]]:
+        """Slices of groups and their rows: at so many numbers a group and a row, they fit the cache."""
+        for part in self.chunks(group + row * (len(self.group) // self.groups + 1)):
             yield part, slice(int(self.starts[part.start]), int(self.starts[part.stop]))
 
-    def crossed(self, root: FloatArray, weights: FloatArray, part: slice, rows: slice) -> FloatArray:
-        """L^-1 lam Z_L'WZ_D of some groups, (groups in part, width, dense)."""
-        count = part.stop - part.start
-        size = count * self.width * self.dense
-        total = np.zeros(size)
-        for local in self.local_flat[:, rows]:
-            start = (local - part.start * self.width) * self.dense
-            for column in self.dense_columns[:, rows]:
-                total += bin_sums(start + column, weights[rows], size)
-        product: FloatArray = root[part] @ total.reshape(count, self.width, self.dense)
-        return product
-
-    def _dense_total(self, weights: FloatArray) -> FloatArray:
-        total = np.zeros(self.dense**2)
-        for one in self.dense_columns:
-            for other in self.dense_columns:
-                total += bin_sums(one * self.dense + other, weights, self.dense**2)
-        return total.reshape(self.dense, self.dense)
-
-    def dense_information(self, root: FloatArray, weights: FloatArray) -> FloatArray:
-        if self.dense == 0:
-            return np.zeros((0, 0))
-        information = self._dense_total(weights)
-        for part, rows in self.row_chunks(self.dense):
-            flat = self.crossed(root, weights, part, rows).reshape(-1, self.dense)
-            information -= flat.T @ flat
-        return information
-
-    def cross_information(self, root: FloatArray, weights: FloatArray) -> CrossInformation:
-        dense, columns = self._dense_total(weights), self.dense + self.n_fixed
-        mixed = np.zeros((self.dense, self.n_fixed))
-        fixed = np.zeros((self.n_fixed, self.n_fixed))
-        for part, rows in self.row_chunks(columns):
-            crossed = self.crossed(root, weights, part, rows)
-            with_dense = crossed.reshape(crossed.shape[0] * self.width, self.dense)
-            sums = self._fixed_sums(weights, part, rows)
-            with_fixed = (root[part] @ sums[0]).reshape(-1, self.n_fixed)
-            dense -= with_dense.T @ with_dense
-            mixed += sums[1] - with_dense.T @ with_fixed
-            fixed += sums[2] - with_fixed.T @ with_fixed
-        return CrossInformation(dense, mixed, fixed)
-
-    def _fixed_sums(self, weights: FloatArray, part: slice, rows: slice) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Z_L'WX (groups in part, width, p), Z_D'WX and X'WX over the rows of some groups."""
-        count = (part.stop - part.start) * self.width
-        flat = self.local_flat[:, rows] - part.start * self.width
-        columns, values = self.dense_columns[:, rows], weights[rows]
-        shape = (part.stop - part.start, self.width, self.n_fixed)
-        if len(self.patterns) > 5 * self.n_fixed:
-            design = self.patterns[self.pattern[rows]]
-            weighted = design * values[:, None]
-            local = _row_sums(flat, weighted, count).reshape(shape)
-            return local, _row_sums(columns, weighted, self.dense), design.T @ weighted
-        pattern, kinds = self.pattern[rows], len(self.patterns)
-        local = _pair_sums(flat, pattern, values, (count, kinds)) @ self.patterns
-        dense = _pair_sums(columns, pattern, values, (self.dense, kinds)) @ self.patterns
-        total = bin_sums(pattern, values, kinds)
-        return local.reshape(shape), dense, self.patterns.T @ (self.patterns * total[:, None])
-
-    def rooted_sums(self, root: FloatArray, values: FloatArray, part: slice, rows: slice) -> FloatArray:
-        """L^-1 lam Z_L' values of some groups, (groups in part, width, columns of values)."""
-        count = (part.stop - part.start) * self.width
-        sums = _row_sums(self.local_flat[:, rows] - part.start * self.width, values, count)
-        product: FloatArray = root[part] @ sums.reshape(-1, self.width, values.shape[1])
-        return product
-
-    def rooted(self, root: FloatArray, part: slice, rows: slice) -> FloatArray:
-        """L^-1 lam Z_L' of each row of some groups, (rows, width)."""
-        return self._gathered(root[part], part, rows)
-
-    def _gathered(self, blocks: FloatArray, part: slice, rows: slice) -> FloatArray:
-        """Sum over a row's local columns of the columns of its group's block, (rows, width)."""
-        table = np.ascontiguousarray(blocks.transpose(0, 2, 1)).reshape(-1, self.width)
+    def rooted(self, root: FloatArray, fine: FineFactor, part: slice, rows: slice) -> FloatArray:
+        """G of some groups, (width, rows); root (groups in part, width, width) and fine are of these groups."""
+        table = np.ascontiguousarray(root.transpose(0, 2, 1)).reshape(-1, self.width)
         flat = self.local_flat[:, rows] - part.start * self.width
         total: FloatArray = table[flat[0]]
         for at in flat[1:]:
             total += table[at]
+        return fine.remaining(np.ascontiguousarray(total.T))
+
+    def group_sums(self, columns: IntArray, size: int, values: FloatArray, part: slice, rows: slice) -> FloatArray:
+        """Sums of ``values`` (k, rows) by group and column (terms, rows), (groups in part, k, size)."""
+        count = part.stop - part.start
+        total = np.zeros((len(values), count * size))
+        for column in columns[:, rows]:
+            bins = (self.group[rows] - part.start) * size + column
+            for k, value in enumerate(values):
+                total[k] += bin_sums(bins, value, count * size)
+        return np.ascontiguousarray(total.reshape(len(values), count, size).transpose(1, 0, 2))
+
+    def crossed(self, rooted: FloatArray, fine: FineFactor, part: slice, rows: slice) -> FloatArray:
+        """G W Z_D of some groups, (groups in part, width, dense)."""
+        return self.group_sums(self.dense_columns, self.dense, rooted * fine.weights, part, rows)
+
+    def dense_information(self, root: FloatArray, fine: FineFactor) -> FloatArray:
+        if self.dense == 0:
+            return np.zeros((0, 0))
+        return self._information(self.dense_columns, self.dense, root, fine)
+
+    def _information(self, columns: IntArray, size: int, root: FloatArray, fine: FineFactor) -> FloatArray:
+        """B'(M - W G'G W)B for indicators B: a row's columns are ``columns`` (terms, rows)."""
+        total = np.zeros(size**2)
+        for one in columns:
+            for other in columns:
+                total += bin_sums(one * size + other, fine.weights, size**2)
+        information = total.reshape(size, size)
+        for one, root_rows in zip(fine.runs, fine.roots, strict=True):
+            felt = sparse_sums(one, columns, fine.weights * root_rows, size)
+            information -= (felt.T @ felt).toarray()
+        for part, rows in self.row_chunks(self.width * size, self.width):
+            here = fine.part(rows)
+            weighted = self.rooted(root[part], here, part, rows) * here.weights
+            flat = self.group_sums(columns, size, weighted, part, rows).reshape(-1, size)
+            information -= flat.T @ flat
+        return information
+
+    def cross_information(self, root: FloatArray, fine: FineFactor) -> CrossInformation:
+        if len(self.patterns) > _FEW_PATTERNS * self.n_fixed:
+            return self._cross_information_by_rows(root, fine)
+        columns = np.vstack([self.dense_columns, self.dense + self.pattern])
+        both = self._information(columns, self.dense + len(self.patterns), root, fine)
+        dense, patterns = slice(self.dense), slice(self.dense, None)
+        return CrossInformation(
+            dense=both[dense, dense],
+            dense_fixed=both[dense, patterns] @ self.patterns,
+            fixed=self.patterns.T @ both[patterns, patterns] @ self.patterns,
+        )
+
+    def _cross_information_by_rows(self, root: FloatArray, fine: FineFactor) -> CrossInformation:
+        mixed = np.zeros((self.dense, self.n_fixed))
+        fixed = np.zeros((self.n_fixed, self.n_fixed))
+        for part, rows in self.row_chunks(self.width * self.dense, self.width + self.n_fixed):
+            here = fine.part(rows)
+            rooted = self.rooted(root[part], here, part, rows)
+            design = self.patterns[self.pattern[rows]]
+            weighted = here.marginal(np.ascontiguousarray(design.T)).T
+            with_fixed = self.rooted_sums(root[part], weighted, part, rows).reshape(-1, self.n_fixed)
+            with_dense = self.crossed(rooted, here, part, rows).reshape(len(with_fixed), self.dense)
+            mixed += _row_sums(self.dense_columns[:, rows], weighted, self.dense) - with_dense.T @ with_fixed
+            fixed += design.T @ weighted - with_fixed.T @ with_fixed
+        return CrossInformation(self.dense_information(root, fine), mixed, fixed)
+
+    def rooted_sums(self, root: FloatArray, values: FloatArray, part: slice, rows: slice) -> FloatArray:
+        """L^-1 lam Z_L' values (rows, k) of some groups, (groups in part, width, k); root is of these groups."""
+        count = (part.stop - part.start) * self.width
+        sums = _row_sums(self.local_flat[:, rows] - part.start * self.width, values, count)
+        product: FloatArray = root @ sums.reshape(-1, self.width, values.shape[1])
+        return product
+
+    def row_covariance(self, covariance: FloatArray, one_row: IntArray, other_row: IntArray) -> FloatArray:
+        """Entries of Z_D covariance Z_D' at pairs of rows."""
+        total, flat = np.zeros(len(one_row)), covariance.ravel()
+        for one in self.dense_columns:
+            first = one[one_row] * self.dense
+            for other in self.dense_columns:
+                total += flat[first + other[other_row]]
         return total
 
-    def row_covariance(self, covariance: FloatArray, rows: slice) -> FloatArray:
-        """diag(Z_D covariance Z_D') of some rows."""
-        total = np.zeros(rows.stop - rows.start)
-        for one in self.dense_columns[:, rows]:
-            for other in self.dense_columns[:, rows]:
-                total += covariance[one, other]
-        return total
+    def near(self, covariance: FloatArray, fine: FineFactor, rows: slice) -> list[Near]:
+        """Products with Z_D covariance Z_D' between rows of one fine level, by fine term."""
+        if not fine.runs:
+            return []
+        coarsest = fine.runs[-1]
+        ends = np.append(coarsest.starts[1:], len(coarsest.level))[coarsest.level]
+        starts = coarsest.starts[coarsest.level]
+        bounds = np.concatenate([[0], np.cumsum(ends - starts)])
+        one = np.repeat(np.arange(len(starts)), ends - starts)
+        other = np.arange(bounds[-1]) - bounds[one] + starts[one]
+        values = self.row_covariance(covariance, one + rows.start, other + rows.start)
+        shape = (len(starts), len(starts))
+        within = [values * (run.level[one] == run.level[other]) for run in fine.runs]
+        return [product_with(sparse.csr_array((value, other, bounds), shape)) for value in within]
 
     def carried_rows(self, carried: FloatArray, part: slice, rows: slice) -> FloatArray:
-        """Each row's dense columns of (groups in part, width, dense), summed: (rows, width)."""
+        """Each row's dense columns of (groups in part, width, dense), summed: (width, rows)."""
         group = self.group[rows] - part.start
         total = np.zeros((len(group), self.width))
         for column in self.dense_columns[:, rows]:
             total += carried[group, :, column]
-        return total
+        return np.ascontiguousarray(total.T)
 
-    def leverage(self, root: FloatArray, weights: FloatArray, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
-        values = np.empty(self.trials.shape)
+    def leverage(self, root: FloatArray, fine: FineFactor, covariance: FloatArray) -> Leverage:
+        values = np.zeros(self.trials.shape) + sum(one * one for one in fine.roots)
         crossed = np.zeros((self.groups, self.width, self.width))
-        for part, rows in self.row_chunks(max(self.dense, self.width)):
-            rooted = self.rooted(root, part, rows)
-            if self.dense == 0:
-                values[rows] = np.einsum("rw,rw->r", rooted, rooted)
-                continue
-            weighted = self.crossed(root, weights, part, rows)
-            carried = (weighted.reshape(-1, self.dense) @ covariance).reshape(weighted.shape)
-            crossed[part] = carried @ weighted.transpose(0, 2, 1)
-            outer = self._gathered(root[part] + crossed[part] @ root[part], part, rows)
-            outer -= 2.0 * self.carried_rows(carried, part, rows)
-            values[rows] = np.einsum("rw,rw->r", rooted, outer) + self.row_covariance(covariance, rows)
-        return values, crossed
+        coarsest = 0.0
+        for part, rows in self.row_chunks(self.width * max(self.dense, self.width), self.width):
+            here = fine.part(rows)
+            rooted = self.rooted(root[part], here, part, rows)
+            outer, carried, near = rooted, None, self.near(covariance, here, rows) if self.dense else []
+            if self.dense:
+                weighted = self.crossed(rooted, here, part, rows)
+                through = (weighted.reshape(-1, self.dense) @ covariance).reshape(weighted.shape)
+                crossed[part] = through @ weighted.transpose(0, 2, 1)
+                outer = self.rooted(root[part] + crossed[part] @ root[part], here, part, rows)
+                carried = self.carried_rows(through, part, rows)
+                at = np.arange(rows.start, rows.stop)
+                values[rows] += fine_quadratic(here, self.row_covariance(covariance, at, at), near)
+                values[rows] -= 2.0 * np.einsum("wr,wr->r", rooted, here.remaining(carried))
+            values[rows] += np.einsum("wr,wr->r", rooted, outer)
+            coarsest += coarsest_information(here, rooted, outer, carried, near)
+        return Leverage(values, crossed, coarsest)
+
+
+def sparse_sums(run: Runs, columns: IntArray, values: FloatArray, size: int) -> sparse.csr_array:
+    """Sums of ``values`` (rows,) by level of a fine term and column (terms, rows), (levels, size)."""
+    levels = np.tile(run.level, len(columns))
+    return sparse.csr_array((np.tile(values, len(columns)), (levels, columns.ravel())), shape=(len(run.starts), size))
 
 
 def _row_sums(columns: IntArray, values: FloatArray, size: int) -> FloatArray:
@@ -198,12 +249,3 @@ def _row_sums(columns: IntArray, values: FloatArray, size: int) -> FloatArray:
     at = np.tile(np.arange(rows), columns.shape[0])
     picks = sparse.csr_array((np.ones(columns.size), (columns.ravel(), at)), shape=(size, rows))
     return np.asarray(picks @ values)
-
-
-def _pair_sums(columns: IntArray, pattern: IntArray, values: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Sum ``values`` by (column, pattern), once for each line of ``columns``."""
-    size = shape[0] * shape[1]
-    total = np.zeros(size)
-    for column in columns:
-        total += bin_sums(column * shape[1] + pattern, values, size)
-    return total.reshape(shape)

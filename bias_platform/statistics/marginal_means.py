@@ -10,9 +10,10 @@ from scipy.special import expit
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError, spell_check
-from bias_platform.statistics.estimates import CONDITIONAL, LINK, PROBABILITY, Estimates, EstimateSet
+from bias_platform.statistics.estimates import CONDITIONAL, LINK, PROBABILITY, RESPONSE, Estimates, EstimateSet
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.response import GAUSSIAN
 
 _NODES = 61
 
@@ -29,7 +30,8 @@ def marginal_means(
     at random effects of zero; ``probability`` averages the probabilities integrated over the random intercepts
     (Gauss-Hermite over their total variance). Standard errors of the probabilities are by the delta method
     from the covariance of the fixed effects; the variances of the random effects are held at their estimates,
-    so these errors leave out what is not known about them.
+    so these errors leave out what is not known about them. A Gaussian fit has the scales ``link`` and
+    ``response``, which are the same.
 
     Args:
         by: fixed variables to keep; categorical ones, or numeric ones given in ``at``.
@@ -62,14 +64,22 @@ def marginal_means(
     eta = rows @ fit.fixed_effects["estimate"].to_numpy()
     covariance = fit.covariance.to_numpy()
     scales = {}
-    for name, (value, slope) in {
-        LINK: (eta, np.ones_like(eta)),
-        PROBABILITY: integrated_probability(eta, fit.random_sd),
-        CONDITIONAL: integrated_probability(eta, 0.0),
-    }.items():
+    for name, (value, slope) in _scales(fit, eta).items():
         jacobian = average @ (slope[:, None] * rows)
         scales[name] = _without(lost, average @ value, jacobian @ covariance @ jacobian.T)
     return EstimateSet(labels, scales)
+
+
+def _scales(fit: MixedModelFit, eta: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Values and derivatives in eta, by scale."""
+    same = (eta, np.ones_like(eta))
+    if fit.family == GAUSSIAN:
+        return {LINK: same, RESPONSE: same}
+    return {
+        LINK: same,
+        PROBABILITY: integrated_probability(eta, fit.random_sd),
+        CONDITIONAL: integrated_probability(eta, 0.0),
+    }
 
 
 def reference_grid(

@@ -1,23 +1,24 @@
-"""Fit a binomial mixed model with random intercepts: the front door of the engine."""
+"""Fit a mixed model with random intercepts: the front door of the engine."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.choose_layout import lay_out
 from bias_platform.statistics.curvature import conditional_information, observed_information
 from bias_platform.statistics.design import Design, build_design
-from bias_platform.statistics.diagnostics import Diagnostics, diagnose
+from bias_platform.statistics.diagnostics import diagnose
 from bias_platform.statistics.errors import ModelError
-from bias_platform.statistics.evaluation import Evaluation
+from bias_platform.statistics.fit_tables import components_table, conditional_modes, fixed_effects_table
 from bias_platform.statistics.layout import Layout
+from bias_platform.statistics.linear_mixed_model import Method, fit_linear_design
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.optimum import Optimum, find_optimum
+from bias_platform.statistics.response import BINOMIAL, GAUSSIAN
 from bias_platform.statistics.start_values import find_start
 
 StandardErrors = Literal["full", "joint"]
@@ -26,27 +27,30 @@ StandardErrors = Literal["full", "joint"]
 def fit_mixed_model(
     formula: str,
     data: pd.DataFrame,
-    family: str = "binomial",
+    family: str = BINOMIAL,
     *,
+    method: Method | None = None,
     weights: str | None = None,
     standard_errors: StandardErrors = "full",
 ) -> MixedModelFit:
-    """Fit ``response ~ fixed effects + (1 | grouping) + ...`` by maximum Laplace likelihood, logit link.
+    """Fit ``response ~ fixed effects + (1 | grouping) + ...``; the work is done in one BLAS thread.
 
-    The optimum is that of glmmTMB and of ``glmer(nAGQ = 1)``. The work is done in one BLAS thread.
+    Binomial, logit link: maximum Laplace likelihood, the optimum of glmmTMB and of ``glmer(nAGQ = 1)``.
     As there, deviations come out too small where a level has only a few 0/1 answers (in one simulation with
-    three answers an item, 1.30 for a true 1.5).
+    three answers an item, 1.30 for a true 1.5). Gaussian: exact restricted or full likelihood, that of ``lmer``.
 
     Args:
         formula: fixed part as formulaic reads it (``persona * system``, ``C(template, contr.sum)``,
             ``C(persona, contr.treatment('control'))``); any number of random intercepts, crossed or nested.
-            The response is a 0/1 column or ``cbind(successes, failures)``.
+            The response is a 0/1 column or ``cbind(successes, failures)``; if Gaussian, a numeric column.
         data: one row an answer (or a row of counts). Missing values are refused, never dropped.
-        family: ``"binomial"``, the only one so far.
+        family: ``"binomial"`` or ``"gaussian"``.
+        method: Gaussian only: ``"REML"`` (the default) or ``"ML"``.
         weights: column of whole numbers, how often each row was seen.
         standard_errors: ``"full"`` from the observed information of fixed effects and deviations together;
             ``"joint"`` from the joint information at fixed deviations: faster, commonly 1-3 % too small and
-            more than that for rare outcomes.
+            more than that for rare outcomes. If Gaussian, those of the fixed effects are the same, and
+            ``"joint"`` leaves out those of the deviations.
 
     Raises:
         ModelError: what about the formula or the data makes the model impossible, in one sentence.
@@ -62,34 +66,48 @@ def fit_mixed_model(
     >>> bool(0.4 < fit.fixed_effects.loc["group[T.b]", "estimate"] < 1.2)
     True
     """
-    if family != "binomial":
-        raise ModelError(f"The family {family!r} cannot be fitted; the only family so far is 'binomial'.")
     if standard_errors not in ("full", "joint"):
         raise ModelError(f"standard_errors must be 'full' or 'joint', not {standard_errors!r}.")
+    if method not in (None, "REML", "ML"):
+        raise ModelError(f"The method must be 'REML' or 'ML', not {method!r}.")
+    if method is not None and family != GAUSSIAN:
+        raise ModelError(
+            f"The method {method!r} is for family='gaussian'; a {family} model is fitted by maximum Laplace "
+            "likelihood: leave method out."
+        )
     with threadpool_limits(limits=1):
-        return fit_design(build_design(formula, data, weights), standard_errors)
+        return fit_design(build_design(formula, data, weights, family), standard_errors, method or "REML")
 
 
-def fit_design(design: Design, standard_errors: StandardErrors = "full") -> MixedModelFit:
-    """Fit a design that was built before; `fit_mixed_model` is the usual way in."""
+def fit_design(design: Design, standard_errors: StandardErrors = "full", method: Method = "REML") -> MixedModelFit:
+    """Fit a design that was built before; `fit_mixed_model` is the usual way in. `method` is for Gaussian ones."""
+    if design.family == GAUSSIAN:
+        return fit_linear_design(design, method, standard_errors == "full")
+    return _fit_binomial(design, standard_errors)
+
+
+def _fit_binomial(design: Design, standard_errors: StandardErrors) -> MixedModelFit:
     layout = lay_out(design)
-    optimum = find_optimum(layout, find_start(layout, len(design.terms)))
+    optimum = find_optimum(layout, find_start(layout))
+    standard_errors = "joint" if optimum.runaway else standard_errors
     covariance = _covariance(layout, optimum, standard_errors)
-    fixed = _fixed_effects(design, optimum.evaluation.beta, covariance.beta)
+    found = optimum.evaluation
+    fixed = fixed_effects_table(design, found.beta, covariance.beta)
     return MixedModelFit(
         formula=design.formula.text,
-        family="binomial",
-        loglik=optimum.evaluation.loglik + design.constant,
+        family=BINOMIAL,
+        method="Laplace",
+        loglik=found.loglik + design.constant,
         fixed_effects=fixed,
-        variance_components=_variance_components(design, optimum, covariance),
+        variance_components=components_table(design, found.sd, covariance.sd_errors, optimum.zero),
         covariance=pd.DataFrame(covariance.beta, design.fixed.columns, design.fixed.columns),
-        diagnostics=_diagnostics(design, layout, optimum, fixed, covariance),
+        diagnostics=diagnose(design, optimum, fixed, layout.plan.grouping, covariance.usable),
         standard_errors=standard_errors if covariance.usable else "joint",
         n_rows=design.n_rows,
         n_observations=design.n_observations,
         n_levels={term.name: term.size for term in design.terms},
         df_model=design.n_fixed + len(design.terms),
-        conditional_modes=_conditional_modes(design, layout, optimum.evaluation),
+        conditional_modes=conditional_modes(design, layout, found.modes, found.sd),
         design=design,
     )
 
@@ -128,48 +146,3 @@ def _inverse(information: FloatArray) -> FloatArray | None:
         return None
     inverse: FloatArray = (vectors / values) @ vectors.T * scale[:, None] * scale
     return inverse
-
-
-def _fixed_effects(design: Design, beta: FloatArray, covariance: FloatArray) -> pd.DataFrame:
-    errors = np.sqrt(np.diag(covariance))
-    z = np.divide(beta, errors, out=np.full_like(beta, np.nan), where=errors > 0)
-    return pd.DataFrame(
-        {"estimate": beta, "standard_error": errors, "z": z, "p": 2.0 * norm.sf(np.abs(z))},
-        index=pd.Index(design.fixed.columns, name="coefficient"),
-    )
-
-
-def _variance_components(design: Design, optimum: Optimum, covariance: _Covariance) -> pd.DataFrame:
-    sd = np.abs(optimum.evaluation.sd)
-    return pd.DataFrame(
-        {
-            "term": [term.name for term in design.terms],
-            "levels": [term.size for term in design.terms],
-            "sd": sd,
-            "variance": sd**2,
-            "sd_standard_error": covariance.sd_errors,
-            "singular": [k in optimum.zero for k in range(len(sd))],
-        }
-    )
-
-
-def _diagnostics(
-    design: Design, layout: Layout, optimum: Optimum, fixed: pd.DataFrame, covariance: _Covariance
-) -> Diagnostics:
-    return diagnose(design, optimum, fixed, layout.plan.grouping, covariance.usable)
-
-
-def _conditional_modes(design: Design, layout: Layout, found: Evaluation) -> dict[str, pd.Series]:
-    """Random effects (deviation times standardised mode) by term and level."""
-    plan = layout.plan
-    local, dense = found.modes.local * found.scale.local, found.modes.dense * found.scale.dense
-    modes: dict[str, pd.Series] = {}
-    for k, term in enumerate(design.terms):
-        values = np.zeros(term.size)
-        if k in plan.local_terms:
-            column = plan.local_level[:, plan.local_terms.index(k)]
-            values[term.code] = local[plan.group, column]
-        else:
-            values[term.code] = dense[plan.dense_level[:, plan.dense_terms.index(k)]]
-        modes[term.name] = pd.Series(values, index=pd.Index(term.labels, name=term.name), name="mode")
-    return modes

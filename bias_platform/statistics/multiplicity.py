@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
 
-METHODS = ("holm", "fdr_bh", "fdr_by", "bonferroni", "sidak", "holm-sidak", "simes-hochberg", "hommel")
+METHODS = ("holm", "hochberg", "bonferroni", "fdr_bh", "fdr_by")
 
 
 def adjust_p_values(p: ArrayLike, method: str = "holm") -> FloatArray:
@@ -14,7 +14,8 @@ def adjust_p_values(p: ArrayLike, method: str = "holm") -> FloatArray:
 
     Args:
         p: values from 0 to 1; NaN (a test that could not be made) stays NaN and does not count.
-        method: ``holm`` (family-wise error), ``fdr_bh`` (false discovery rate), or another of `METHODS`.
+        method: family-wise error: ``holm``, ``hochberg`` (independent tests), ``bonferroni``; false discovery rate:
+            ``fdr_bh`` (Benjamini-Hochberg), ``fdr_by`` (Benjamini-Yekutieli, any dependence).
 
     Raises:
         ModelError: an unknown method or a value outside 0..1.
@@ -29,8 +30,23 @@ def adjust_p_values(p: ArrayLike, method: str = "holm") -> FloatArray:
     if ((values[known] < 0) | (values[known] > 1)).any():
         raise ModelError("p values must lie between 0 and 1.")
     adjusted = np.full(values.shape, np.nan)
-    if known.any():
-        from statsmodels.stats.multitest import multipletests
+    adjusted[known] = _adjusted(values[known], method)
+    return adjusted
 
-        adjusted[known] = multipletests(values[known], method=method)[1]
+
+def _adjusted(p: FloatArray, method: str) -> FloatArray:
+    """From the ordered values: Holm steps down from the smallest, the others step up from the largest."""
+    order, count = np.argsort(p), len(p)
+    rank = np.arange(1, count + 1)
+    factor = {
+        "holm": count + 1.0 - rank,
+        "hochberg": count + 1.0 - rank,
+        "bonferroni": np.full(count, float(count)),
+        "fdr_bh": count / rank,
+        "fdr_by": count / rank * (1.0 / rank).sum(),
+    }[method]
+    raw = p[order] * factor
+    stepped = np.maximum.accumulate(raw) if method == "holm" else np.minimum.accumulate(raw[::-1])[::-1]
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.evaluation import Evaluation, evaluate
@@ -10,6 +11,9 @@ from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.quasi_newton import Minimum, minimise
 from bias_platform.statistics.start_values import StartValues
 
+LARGEST_SD = 20.0
+"""On the logit scale. Beyond it nearly all levels stand at probability 0 or 1: commonly there is no finite estimate,
+and following the deviation costs hundreds of evaluations."""
 _NEAR_ZERO = 0.05
 """Deviations below this are tried at exactly zero."""
 _NO_WORSE = 1e-6
@@ -22,6 +26,8 @@ class Optimum:
     evaluation: Evaluation
     zero: tuple[int, ...]
     """Terms whose variance is zero."""
+    runaway: tuple[int, ...]
+    """Terms whose deviation passed `LARGEST_SD`; the search is given up where it still grows there."""
     gradient_norm: float
     """Largest entry of the gradient in units of standard errors."""
     evaluations: int
@@ -59,6 +65,13 @@ class _Path:
             self.best = found
         return -found.loglik, -self.scaled_gradient(found)
 
+    def runs_away(self) -> bool:
+        """Whether at the best point so far a deviation is too large and still growing."""
+        if self.best is None:
+            return False
+        growing = self.best.sd_gradient * np.sign(self.best.sd) > 0
+        return bool((growing & _too_large(self.best.sd)).any())
+
     def scaled_gradient(self, found: Evaluation) -> FloatArray:
         """Gradient in the scaled variables."""
         gradient: FloatArray = np.concatenate([found.beta_gradient, found.sd_gradient]) @ self.root
@@ -68,20 +81,28 @@ class _Path:
 def find_optimum(layout: Layout, start: StartValues) -> Optimum:
     """Run the optimiser, then set deviations that add nothing to zero."""
     path = _Path(layout, start)
-    found = minimise(path, np.zeros(len(start.beta) + len(start.sd)))
+    origin = np.zeros(len(start.beta) + len(start.sd))
+    found = minimise(path, origin, hopeless=path.runs_away)
     best = path.best
     if best is None:
         raise AssertionError("the optimiser evaluates its start")
-    best, zero = _without_dead_terms(layout, best)
+    runaway = tuple(int(k) for k in np.flatnonzero(_too_large(best.sd)))
+    best, zero = (best, ()) if runaway else _without_dead_terms(layout, best)
     return Optimum(
         evaluation=best,
         zero=zero,
+        runaway=runaway,
         gradient_norm=float(np.abs(path.scaled_gradient(best)).max()),
         evaluations=found.evaluations,
         iterations=found.iterations,
         passes=path.passes,
-        converged=_settled(found),
+        converged=_settled(found) and not runaway,
     )
+
+
+def _too_large(sd: FloatArray) -> NDArray[np.bool_]:
+    large: NDArray[np.bool_] = np.abs(sd) > LARGEST_SD
+    return large
 
 
 def _settled(found: Minimum) -> bool:

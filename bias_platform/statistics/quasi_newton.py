@@ -26,6 +26,7 @@ def minimise(
     tolerance: float = 1e-8,
     most_iterations: int = 200,
     longest_step: float = 8.0,
+    hopeless: Callable[[], bool] = lambda: False,
 ) -> Minimum:
     """BFGS from the identity: the variables should be scaled so that the Hessian is near it.
 
@@ -34,6 +35,7 @@ def minimise(
         start: (n,).
         tolerance: stop once the predicted decrease is below this.
         longest_step: longest first move of a line search, in scaled units per square root of n.
+        hopeless: asked before each iteration whether to give up where the search stands.
     """
     at = start
     value, gradient = function(at)
@@ -44,6 +46,8 @@ def minimise(
         slope = float(gradient @ direction)
         if -0.5 * slope < tolerance:
             return Minimum(at, value, gradient, evaluations, iteration, True)
+        if hopeless():
+            return Minimum(at, value, gradient, evaluations, iteration, False)
         first = min(1.0, longest / float(np.linalg.norm(direction)))
         found = _line_search(function, at, value=value, direction=direction, slope=slope, first=first)
         evaluations += found[3]

@@ -9,6 +9,7 @@ from scipy.stats import chi2
 from scipy.stats import f as fisher
 from threadpoolctl import threadpool_limits
 
+from bias_platform.statistics.design import Design
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model import fit_design
@@ -28,6 +29,8 @@ def term_tests(
     that carries the term minus its groups, which only the study knows. The likelihood ratio refits the model
     without the term, which is only meaningful for terms that no other term contains; it is NaN for the rest,
     and what the Wald columns mean for those depends on the coding (sum coding: averaged over the other factor).
+    Restricted likelihoods of different fixed parts do not compare: for a fit by REML, ``lr`` comes from fitting
+    both models by ML, while ``f`` and ``wald`` are of the fit itself.
 
     Args:
         terms: as in the formula, or by variables (``persona:system``); None means all but the intercept.
@@ -56,11 +59,14 @@ def term_tests(
     for term, value in given.items():
         if not value > 0:
             raise ModelError(f"The denominator degrees of freedom of {term!r} must be positive, not {value}.")
-    return pd.DataFrame([_tested(fit, term, given.get(term), likelihood_ratio) for term in names])
+    wider = _by_likelihood(fit) if likelihood_ratio else None
+    return pd.DataFrame([_tested(fit, term, given.get(term), wider) for term in names])
 
 
 def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
     """Chi-square, degrees of freedom and p of a fixed term, by refitting without its columns.
+
+    For a fit by REML both models are fitted by ML.
 
     Raises:
         ModelError: an unknown term, or one that another term contains.
@@ -70,9 +76,8 @@ def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, fl
     if wider:
         raise ModelError(f"The term {name!r} is contained in {', '.join(wider)}: test that first, or fit without it.")
     columns = fit.design.fixed.terms[name]
-    with threadpool_limits(limits=1):
-        smaller = fit_design(replace(fit.design, fixed=_without_columns(fit.design.fixed, columns)), "joint")
-    statistic = max(0.0, 2.0 * (fit.loglik - smaller.loglik))
+    smaller = _refit(replace(fit.design, fixed=_without_columns(fit.design.fixed, columns)))
+    statistic = max(0.0, 2.0 * (_by_likelihood(fit).loglik - smaller.loglik))
     return statistic, len(columns), float(chi2.sf(statistic, len(columns)))
 
 
@@ -87,6 +92,16 @@ def wald_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
     covariance = fit.covariance.loc[columns, columns].to_numpy()
     statistic = float(estimate @ np.linalg.pinv(covariance, hermitian=True) @ estimate)
     return statistic, len(columns), float(chi2.sf(statistic, len(columns)))
+
+
+def _by_likelihood(fit: MixedModelFit) -> MixedModelFit:
+    """The fit itself, or the same model by ML where it was fitted by REML."""
+    return _refit(fit.design) if fit.method == "REML" else fit
+
+
+def _refit(design: Design) -> MixedModelFit:
+    with threadpool_limits(limits=1):
+        return fit_design(design, "joint", "ML")
 
 
 def find_term(fit: MixedModelFit, term: str) -> str:
@@ -112,11 +127,13 @@ def _containing(fit: MixedModelFit, term: str) -> list[str]:
     return [name for name, theirs in variables.items() if mine < set(theirs)]
 
 
-def _tested(fit: MixedModelFit, term: str, denominator: float | None, likelihood_ratio: bool) -> dict[str, object]:
+def _tested(
+    fit: MixedModelFit, term: str, denominator: float | None, by_likelihood: MixedModelFit | None
+) -> dict[str, object]:
     wald, df, wald_p = wald_test(fit, term)
     lr, lr_p = np.nan, np.nan
-    if likelihood_ratio and not _containing(fit, term):
-        lr, _, lr_p = likelihood_ratio_test(fit, term)
+    if by_likelihood is not None and not _containing(fit, term):
+        lr, _, lr_p = likelihood_ratio_test(by_likelihood, term)
     f_p = float(fisher.sf(wald / df, df, denominator)) if denominator else np.nan
     return {
         "term": term,

@@ -1,4 +1,4 @@
-"""One small study, analysed once."""
+"""Two small studies, analysed once: of answers that were generated, and of answers that were scored."""
 
 import gc
 
@@ -10,6 +10,7 @@ from bias_platform_tests.analysis.simulated_study import Design, SimulatedStudy,
 gc.freeze()  # statsmodels asks for a full collection at every adjustment of p values: keep it from costing seconds
 
 SMALL = Design(items=40, sizes={"gender": 3, "race": 4}, maybe=0.3, lost=0.04)
+SCORED = Design(items=30, sizes={"gender": 2, "race": 3}, scales=(1.0, 0.3), lost=0.03)
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,15 @@ def study() -> SimulatedStudy:
 def results(study: SimulatedStudy) -> RegressionResults:
     """Its report."""
     return analyse_study(study.inputs)
+
+
+@pytest.fixture(scope="session")
+def scored_study() -> SimulatedStudy:
+    """Two systems, one of them a third as sure of its answers, five personas, three wordings, thirty items."""
+    return simulate_study(SCORED, seed=12)
+
+
+@pytest.fixture(scope="session")
+def scored(scored_study: SimulatedStudy) -> RegressionResults:
+    """Its report."""
+    return analyse_study(scored_study.inputs)

@@ -55,12 +55,12 @@ def test_systems_asked_different_questions_are_refused(study: SimulatedStudy) ->
     predictions = study.inputs.predictions
     gone = (predictions["system"] == "small") & (predictions["item_id"] == "item00003")
     gone &= predictions["persona_id"] == "gender-1"
-    with pytest.raises(TableError, match=r"'small' was asked 9[0-9]+ of the [0-9]+ questions"):
+    with pytest.raises(TableError, match=r"'small' was asked 9[0-9]+ of the [0-9,]+ questions"):
         prepare_answers(replace(study.inputs, predictions=predictions[~gone]))
 
 
-def test_scored_and_generated_systems_are_not_pooled(study: SimulatedStudy) -> None:
-    predictions = study.inputs.predictions.copy()
+def test_scored_and_generated_systems_are_not_pooled(scored_study: SimulatedStudy) -> None:
+    predictions = scored_study.inputs.predictions.copy()
     predictions.loc[predictions["system"] == "small", "option_logprobs"] = None
     with pytest.raises(TableError, match="different ways"):
-        prepare_answers(replace(study.inputs, predictions=predictions))
+        prepare_answers(replace(scored_study.inputs, predictions=predictions))

@@ -16,15 +16,12 @@ def _primary(results: RegressionResults, name: str) -> pd.DataFrame:
     return table[table["reading"] == "primary"] if "reading" in table.columns else table
 
 
-def test_contrasts_are_near_the_truth_and_near_the_model_free_check(
-    study: SimulatedStudy, results: RegressionResults
-) -> None:
+def test_contrasts_are_near_the_truth(study: SimulatedStudy, results: RegressionResults) -> None:
     table = _primary(results, "control_contrasts")
     table = table[table["scope"] == THESE]
     truth = pd.DataFrame(study.truth.these, list(study.inputs.study.systems), list(study.personas))
     gaps = np.array([truth.loc[r.system, r.persona_id] - truth.loc[r.system, CONTROL] for r in table.itertuples()])
     assert ((table["lower"] <= gaps) & (gaps <= table["upper"])).mean() > 0.8
-    np.testing.assert_allclose(table["difference"], table["paired_difference"], atol=1e-12)
     assert (table["method"] == WITH_LOG_ODDS).all()
     assert table["log_odds"].notna().all()
 

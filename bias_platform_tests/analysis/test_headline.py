@@ -117,5 +117,5 @@ def test_tests_of_groups_are_withheld_where_a_group_has_one_kind_of_answer() -> 
     loud = predictions["persona_id"].isin(["gender-1", "gender-3"]) & (predictions["system"] == "small")
     predictions.loc[loud, "answer"] = "Yes"
     results = analyse_study(replace(inputs, predictions=predictions))
-    assert results.tables["group_tests"].empty
+    assert not results.tables["term_tests"]["model"].str.startswith("B").any()
     assert any("tests of model B are withheld" in message for message in results.messages)

@@ -58,6 +58,18 @@ def test_doubt_of_a_rare_gap_does_not_depend_on_other_comparisons() -> None:
     assert beside.upper[0] == alone.upper[0]
 
 
+def test_without_a_bound_nothing_is_claimed_where_nearly_all_gaps_are_one() -> None:
+    rng = np.random.default_rng(0)
+    few = np.where(np.arange(40) < 9, rng.standard_normal(40), 0.0)
+    own = np.where(np.arange(40) < 8, rng.standard_normal(40), np.nan)
+    found = paired_differences(np.column_stack([few, own, few * 1e-5]), 0.95, np.inf, 1e-4)
+    assert np.isfinite(found.difference).all()
+    assert np.isnan(found.p_value).tolist() == [True, False, True]
+    assert np.isnan(found.upper).tolist() == [True, False, True]
+    expected = ttest_rel(own[:8], np.zeros(8))
+    assert found.p_value[1] == pytest.approx(expected.pvalue)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([-1.0, -1 / 3, 0.0, 1 / 3, 1.0]), min_size=2, max_size=60))
 def test_intervals_hold_the_mean_and_mirror(values: list[float]) -> None:

@@ -35,11 +35,3 @@ def test_answer_shares_cover_every_answered_question(results: RegressionResults)
     shares = results.tables["answer_shares"].groupby(["system", "persona_id"])["count"].sum()
     outcomes = results.tables["persona_outcomes"].set_index(["system", "persona_id"])["answered"]
     assert np.array_equal(shares.reindex(outcomes.index), outcomes)
-
-
-def test_margins_of_scored_answers(results: RegressionResults) -> None:
-    # Yes is given 0.7 and the others 0.1 each, or No 0.7: the rest without Incomprehensible is Maybe and No
-    margins = results.tables["scored_margins"].set_index(["system", "persona_id"])["mean"]
-    low, high = np.log(0.1 / 0.8), np.log(0.7 / 0.2)
-    assert margins.between(low, high).all()
-    assert len(margins) == 18

@@ -45,7 +45,7 @@ def test_personas_without_answers_stay_out_of_the_null() -> None:
     answers = prepare_answers(replace(inputs, predictions=predictions))
     cube = build_cube(answers)
     table = pattern_null(answers, cube, inputs.study.analysis, 50)
-    means = np.array([np.nanmean(cube.share[:, cube.persona(f"race-{k}"), 0]) for k in (0, 2)])
+    means = np.array([np.nanmean(cube.mean[:, cube.persona(f"race-{k}"), 0]) for k in (0, 2)])
     spread = table.query("pattern == 'spread of a dimension' and system == 'small' and dimension == 'race'").iloc[0]
     assert spread["observed"] == np.ptp(means)
     assert table["expected"].notna().all()

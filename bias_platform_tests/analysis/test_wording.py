@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bias_platform.analysis.answers import prepare_answers
-from bias_platform.analysis.named_personas import item_formula, model_rows, wording_terms
+from bias_platform.analysis.model_rows import item_formula, model_rows, wording_terms
 from bias_platform.analysis.paired_wording import paired_wording
 from bias_platform.analysis.wording import cell_scores, wording_variances
 from bias_platform.statistics import fit_mixed_model

@@ -51,6 +51,15 @@ def model_b() -> pd.DataFrame:
     return frame
 
 
+def nested() -> pd.DataFrame:
+    """Three systems that react to each item, and to each persona with each item, in their own way."""
+    frame = grid(25, ["control", "p1", "p2", "p3", "p4"], 3, ["base", "tuned", "small"])
+    eta = 0.5 * (frame["persona"] == "p2") - 0.4 * (frame["system"] == "tuned") + 0.1
+    sds = {"item": 1.3, "item:system": 0.8, "item:persona": 0.8, "item:persona:system": 1.0}
+    frame["yes"] = simulate_responses(frame, eta.to_numpy(), sds, 41)
+    return frame
+
+
 def rare() -> pd.DataFrame:
     """Some 8 % Yes, 45 % of the rows missing at random, and one cell that was never asked."""
     frame = grid(60, ["control", "p1", "p2", "p3", "p4"], 3, ["base", "tuned"])
@@ -61,6 +70,20 @@ def rare() -> pd.DataFrame:
     return frame.sample(frac=0.55, random_state=5).sort_index()
 
 
+def scores() -> pd.DataFrame:
+    """Margins of one system: items x personas x wordings, a sixth of the rows missing, of one cell more than half."""
+    frame = grid(40, ["control", "p1", "p2", "p3", "p4"], 3, ["base"]).drop(columns="system")
+    rng = np.random.default_rng(53)
+    value = 0.7 + 0.3 * (frame["persona"] == "p2") - 0.2 * (frame["template"] == "t3")
+    sds = [("item", 1.3), ("item:persona", 0.5), ("item:template", 0.3), ("persona:template", 0.25)]
+    for term, sd in sds:
+        level = frame.groupby(term.split(":")).ngroup()
+        value += sd * rng.standard_normal(level.max() + 1)[level]
+    frame["margin"] = (value + 0.4 * rng.standard_normal(len(frame))).round(4)
+    asked = ~((frame["item"] < "i021") & (frame["persona"] == "p4") & (frame["template"] == "t2"))
+    return frame[asked & (rng.random(len(frame)) < 5 / 6)]
+
+
 def write(name: str, frame: pd.DataFrame) -> None:
     """Write a compressed CSV without a time stamp, so that the same rows give the same bytes."""
     text = frame.to_csv(index=False, lineterminator="\n").encode()
@@ -68,6 +91,7 @@ def write(name: str, frame: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    for name, frame in {"model_a": model_a(), "model_b": model_b(), "rare": rare()}.items():
+    made = {"model_a": model_a(), "model_b": model_b(), "nested": nested(), "rare": rare(), "scores": scores()}
+    for name, frame in made.items():
         write(name, frame)
-        print(name, len(frame), round(float(np.mean(frame["yes"])), 3))
+        print(name, len(frame), round(float(frame.iloc[:, -1].mean()), 3))

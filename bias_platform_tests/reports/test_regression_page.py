@@ -180,7 +180,10 @@ def test_constant_answers_make_a_page(tmp_path: Path) -> None:
     results = analyse_study(replace(inputs, predictions=inputs.predictions.assign(answer="Yes", outcome="answered")))
     write_regression_report(results, PROVENANCE, tmp_path)
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert "was not fitted" in page
+    assert page.count("model A is not used") == 1
+    assert "Log-odds</th>" not in page
+    assert "with bounds" in page
+    assert "and log-odds" not in page
 
 
 def test_texts_are_shown_only_where_asked_for(results: RegressionResults, tmp_path: Path) -> None:
@@ -192,3 +195,37 @@ def test_texts_are_shown_only_where_asked_for(results: RegressionResults, tmp_pa
     write_regression_report(shown, PROVENANCE, tmp_path)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "&lt;b&gt;a mild post&lt;/b&gt;" in page
+
+
+def test_log_odds_columns_are_there_where_the_model_is_used(results: RegressionResults) -> None:
+    views = regression_views(results.tables)
+    headings = [heading for heading, _ in views["contrasts"].headings]
+    assert headings[-3:] == ["Log-odds", "Interval", "Method"]
+    bare = results.tables["control_contrasts"].assign(log_odds=float("nan"))
+    without = regression_views({**results.tables, "control_contrasts": bare})["contrasts"]
+    assert [heading for heading, _ in without.headings] == headings[:-3]
+
+
+def test_tests_of_terms_name_their_default_and_groups_stand_apart(results: RegressionResults) -> None:
+    views = regression_views(results.tables)
+    assert "p (F, the default)" in [heading for heading, _ in views["tests"].headings]
+    assert {row[0] for row in views["tests"].rows} == {"A, named personas"}
+    assert len(views["tests"].rows) + len(views["group_tests"].rows) == len(results.tables["term_tests"])
+
+
+@pytest.mark.parametrize(("scoring", "said"), [("sum", "log-odds of Yes"), ("mean", "That is no log-odds")])
+def test_scores_have_a_section_that_says_what_they_are(tmp_path: Path, scoring: str, said: str) -> None:
+    design = Design(items=20, sizes={"gender": 2}, scales=(1.0, 0.3))
+    results = analyse_study(simulate_study(design, 9, scoring).inputs)
+    write_regression_report(results, PROVENANCE, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    _parsed(page)
+    assert 'id="scores"' in page
+    assert said in re.sub(r"\s+", " ", page)
+    assert (tmp_path / "plots" / "scored_changes.png").exists()
+    assert {"scored_contrasts", "scored_changes", "scored_margins"} <= set(regression_views(results.tables))
+
+
+def test_generated_answers_have_no_section_of_scores(page: str) -> None:
+    assert 'id="scores"' not in page
+    assert 'href="#scores"' not in page

@@ -5,6 +5,7 @@ import pytest
 
 from bias_platform.errors import TableError
 from bias_platform.schemas import Items, Predictions, validate_table
+from bias_platform.schemas.results import ControlContrasts, ScoredContrasts, conform
 
 
 def _items(**changes: object) -> pd.DataFrame:
@@ -67,3 +68,16 @@ def test_an_unknown_outcome_and_a_wrong_dtype_are_refused() -> None:
         validate_table(_predictions(outcome=["maybe"], answer=[None]), Predictions, "p")
     with pytest.raises(TableError, match="replicate"):
         validate_table(_predictions(replicate=["0"]), Predictions, "p")
+
+
+def test_differences_of_probabilities_have_a_bound_and_those_of_scores_have_not() -> None:
+    shared = {"standard_error": [0.1], "df": [9.0], "p_value": [0.01], "p_adjusted": [0.02], "significant": [True]}
+    wide = {"lower": [2.5], "upper": [3.5], "simultaneous_lower": [2.0], "simultaneous_upper": [4.0]}
+    named = {"system": ["s"], "persona_id": ["p"], "label": ["a p"], "dimension": ["d"], "scope": ["these wordings"]}
+    scores = {**shared, **wide, **named, "difference": [3.0], "detectable": [0.3], "scale": ["log-odds"]}
+    table = conform(pd.DataFrame(scores), ScoredContrasts)
+    validate_table(table, ScoredContrasts, "scored_contrasts")
+    with pytest.raises(TableError, match="lower <= estimate"):
+        validate_table(table.assign(difference=5.0), ScoredContrasts, "scored_contrasts")
+    with pytest.raises(TableError, match="less_than_or_equal_to"):
+        validate_table(conform(pd.DataFrame(scores), ControlContrasts), ControlContrasts, "control_contrasts")

@@ -11,6 +11,7 @@ MODEL_A = (
     "yes ~ persona * system + C(template, contr.sum) + (1 | item) + (1 | item:system) + (1 | item:persona)"
     " + (1 | persona:template) + (1 | persona:template:system)"
 )
+FOUR_NESTED = MODEL_A.replace(" + (1 | persona:template)", " + (1 | item:persona:system) + (1 | persona:template)")
 MODEL_A_SDS = {"item": 1.2, "item:system": 0.5, "item:persona": 0.5, "persona:template": 0.4}
 
 

@@ -108,7 +108,6 @@ def test_contrast_errors_and_labels(fit: MixedModelFit) -> None:
         all_pairs(means, "persona", within=[])
     with pytest.raises(ModelError, match="Unknown scale 'odds'"):
         means.frame("odds")
-    assert set(means.long_frame()["scale"]) == {"link", "probability", "conditional"}
     assert means.subset(means.labels["system"] == "base").frame()["persona"].tolist() == ["p0", "p1", "p2", "p3"]
 
 

@@ -3,40 +3,56 @@
 import numpy as np
 import pytest
 
-from bias_platform.statistics import arrays, elimination, loose_curvature
-from bias_platform.statistics.choose_layout import lay_out
+from bias_platform.statistics import arrays, curvature, elimination
+from bias_platform.statistics.choose_layout import cells_of
 from bias_platform.statistics.curvature import observed_information
 from bias_platform.statistics.design import Design, build_design
 from bias_platform.statistics.evaluation import evaluate
 from bias_platform.statistics.grid_layout import GridLayout
-from bias_platform.statistics.laplace import zero_modes
 from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.loose_layout import LooseLayout
+from bias_platform.statistics.modes import zero_modes
 from bias_platform.statistics.optimum import find_optimum
 from bias_platform.statistics.start_values import find_start
-from bias_platform_tests.statistics.made_designs import MODEL_A, named_personas
+from bias_platform_tests.statistics.made_designs import FOUR_NESTED, MODEL_A, named_personas
 
+COVARIATE = FOUR_NESTED.replace("C(template, contr.sum)", "x")
+ONE_CHAIN = "yes ~ persona * system + (1 | item) + (1 | item:system) + (1 | item:persona:system)"
 DESIGNS = {
-    "model A": (MODEL_A, 1.0, GridLayout),
-    "model A, few rows": (MODEL_A, 0.3, LooseLayout),
-    "one factor, grid": ("yes ~ persona + (1 | item)", 1.0, GridLayout),
-    "one factor, covariate": ("yes ~ persona + x + (1 | item)", 1.0, LooseLayout),
-    "nested only": ("yes ~ x + (1 | item) + (1 | item:system)", 1.0, LooseLayout),
-    "crossed, covariate": ("yes ~ x + (1 | item) + (1 | persona:template)", 1.0, LooseLayout),
+    "model A": (MODEL_A, 1.0, GridLayout, 0),
+    "model A, fine": (MODEL_A, 1.0, GridLayout, 1),
+    "model A, few rows": (MODEL_A, 0.3, LooseLayout, 0),
+    "model A, few rows, fine": (MODEL_A, 0.3, LooseLayout, 1),
+    "four nested": (FOUR_NESTED, 1.0, GridLayout, 0),
+    "four nested, fine": (FOUR_NESTED, 1.0, GridLayout, 2),
+    "four nested, missing, fine": (FOUR_NESTED, 0.7, GridLayout, 2),
+    "four nested, few rows": (FOUR_NESTED, 0.4, LooseLayout, 0),
+    "four nested, few rows, fine": (FOUR_NESTED, 0.4, LooseLayout, 2),
+    "four nested, covariate": (COVARIATE, 1.0, LooseLayout, 2),
+    "chain, nothing crossed, grid": (ONE_CHAIN, 1.0, GridLayout, 2),
+    "chain, nothing crossed, loose": (ONE_CHAIN, 0.6, LooseLayout, 2),
+    "one factor, grid": ("yes ~ persona + (1 | item)", 1.0, GridLayout, 0),
+    "one factor, covariate": ("yes ~ persona + x + (1 | item)", 1.0, LooseLayout, 0),
+    "nested only": ("yes ~ x + (1 | item) + (1 | item:system)", 1.0, LooseLayout, 0),
+    "nested only, fine": ("yes ~ x + (1 | item) + (1 | item:system)", 1.0, LooseLayout, 1),
+    "crossed, covariate": ("yes ~ x + (1 | item) + (1 | persona:template)", 1.0, LooseLayout, 0),
     "two dense terms": (
-        "yes ~ x + (1 | item) + (1 | item:system) + (1 | template) + (1 | persona:template)", 1.0, LooseLayout
+        "yes ~ x + (1 | item) + (1 | item:system) + (1 | template) + (1 | persona:template)", 1.0, LooseLayout, 1
     ),
 }  # fmt: skip
 
 
 def prepared(name: str) -> tuple[Design, Layout]:
-    formula, share, kind = DESIGNS[name]
+    formula, share, kind, fine = DESIGNS[name]
     design = build_design(formula, named_personas(share=share))
-    layout = lay_out(design)
-    if kind is LooseLayout and isinstance(layout, GridLayout):
-        layout = LooseLayout(design, layout.plan)
-    assert isinstance(layout, kind)
-    return design, layout
+    plan = next(
+        plan
+        for plan in elimination.elimination_plans(design)
+        if (plan.grouping, len(plan.fine.index)) == ("item", fine)
+    )
+    return design, LooseLayout(design, plan) if kind is LooseLayout else GridLayout(
+        design, plan, *cells_of(design, plan)
+    )
 
 
 def somewhere(design: Design) -> tuple[arrays.FloatArray, arrays.FloatArray]:
@@ -93,8 +109,8 @@ def test_approximate_solves_find_the_same_mode(name: str) -> None:
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_information_is_the_differenced_gradient(name: str) -> None:
-    design, layout = prepared(name)
-    found = find_optimum(layout, find_start(layout, len(design.terms))).evaluation
+    layout = prepared(name)[1]
+    found = find_optimum(layout, find_start(layout)).evaluation
     live = np.flatnonzero(found.sd)
     information = observed_information(layout, found, live)
     both, p = np.concatenate([found.beta, found.sd]), len(found.beta)
@@ -109,25 +125,11 @@ def test_information_is_the_differenced_gradient(name: str) -> None:
 
 
 def test_without_the_part_between_groups_errors_hardly_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    design, layout = prepared("crossed, covariate")
-    found = find_optimum(layout, find_start(layout, len(design.terms))).evaluation
+    layout = prepared("crossed, covariate")[1]
+    found = find_optimum(layout, find_start(layout)).evaluation
     whole = observed_information(layout, found, np.array([], dtype=np.int64))
-    monkeypatch.setattr(loose_curvature, "_BETWEEN_BUDGET", 0.0)
+    monkeypatch.setattr(curvature, "BETWEEN_BUDGET", 0.0)
     part = observed_information(layout, found, np.array([], dtype=np.int64))
     ratio = np.diag(np.linalg.inv(part)) / np.diag(np.linalg.inv(whole))
     assert not np.array_equal(part, whole)
     assert np.abs(ratio - 1).max() < 2e-3
-
-
-def test_terms_nested_in_items_are_eliminated_in_blocks_of_items() -> None:
-    _, layout = prepared("model A")
-    assert layout.plan.grouping == "item"
-    assert (layout.groups, layout.width, layout.dense) == (18, 1 + 2 + 4, 12 + 24)
-
-
-def test_levels_that_are_nested_without_saying_so_are_found() -> None:
-    frame = named_personas()
-    frame["class"] = frame["item"].astype(str) + frame["persona"]
-    plans = elimination.elimination_plans(build_design("yes ~ 1 + (1 | item) + (1 | class)", frame))
-    best = min(plans, key=lambda plan: plan.dense)
-    assert (best.grouping, best.width, best.dense) == ("item", 1 + 4, 0)

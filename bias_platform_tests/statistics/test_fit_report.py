@@ -1,10 +1,11 @@
 """What a fit says about itself."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from bias_platform.statistics import fit_mixed_model
-from bias_platform_tests.statistics.made_designs import MODEL_A, named_personas
+from bias_platform.statistics import fit_mixed_model, simulate_responses
+from bias_platform_tests.statistics.made_designs import FOUR_NESTED, MODEL_A, named_personas
 
 
 def test_a_variance_that_is_zero_is_reported() -> None:
@@ -26,6 +27,33 @@ def test_separation_is_flagged() -> None:
     assert fit.diagnostics.separated == ("persona[T.p2]",)
     assert "persona=p2" in fit.diagnostics.degenerate_cells
     assert any("No finite estimate" in text for text in fit.messages)
+
+
+def test_answers_that_items_separate_are_given_up_early() -> None:
+    frame = named_personas(items=40)
+    item = np.random.default_rng(2).normal(0, 2, 40)
+    frame["yes"] = (item[frame["item"]] + 0.1 * frame["persona"].str[1:].astype(int) > 0.4).astype(int)
+    frame.loc[frame["item"] == 3, "yes"] = (frame["template"] == "t1").astype(int)
+    fit = fit_mixed_model(FOUR_NESTED, frame)
+    assert not fit.converged
+    assert fit.diagnostics.runaway_terms == ("item",)
+    assert fit.variance_components["sd"].max() > 20
+    assert fit.diagnostics.evaluations < 25
+    assert fit.standard_errors == "joint"
+    assert [text for text in fit.messages if "do not report this fit" in text.lower()] == [
+        text for text in fit.messages if "deviation of item passed 20" in text
+    ]
+
+
+def test_a_large_but_finite_deviation_is_not_given_up() -> None:
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame({"item": np.repeat(np.arange(150), 60), "group": ["a", "b"] * 4500})
+    frame["yes"] = simulate_responses(frame, 0.3 * (frame["group"] == "b").to_numpy(), {"item": 8.0}, 5)
+    frame = frame[rng.random(len(frame)) < 0.9]
+    fit = fit_mixed_model("yes ~ group + (1 | item)", frame)
+    assert fit.converged
+    assert fit.diagnostics.runaway_terms == ()
+    assert 5 < fit.variance_components["sd"][0] < 12
 
 
 def test_sparse_cells_and_few_levels_are_named() -> None:

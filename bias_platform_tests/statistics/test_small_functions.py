@@ -12,7 +12,9 @@ import pytest
 
 import bias_platform.statistics as room
 from bias_platform.statistics import ModelError, adjust_p_values, simulate_responses
+from bias_platform.statistics.multiplicity import METHODS
 from bias_platform.statistics.quasi_newton import minimise
+from bias_platform_tests.statistics.golden_cases import golden
 
 MODULES = [module.name for module in pkgutil.iter_modules(room.__path__)]
 
@@ -40,12 +42,16 @@ def test_importing_is_light() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_adjustment_ignores_what_was_not_tested() -> None:
-    p = [0.01, np.nan, 0.02, 0.5]
-    assert adjust_p_values(p)[[0, 2, 3]] == pytest.approx([0.03, 0.04, 0.5])
-    assert adjust_p_values(p, "fdr_bh")[[0, 2, 3]] == pytest.approx([0.03, 0.03, 0.5])
-    assert np.isnan(adjust_p_values(p)[1])
+@pytest.mark.parametrize("method", METHODS)
+def test_adjustment_is_that_of_r(method: str) -> None:
+    reference = golden("p_adjust")
+    p, theirs = (np.array(one, dtype=float) for one in (reference["p"], reference["adjusted"][method]))
+    assert adjust_p_values(p, method) == pytest.approx(theirs, rel=1e-12, nan_ok=True)
+
+
+def test_adjustment_of_nothing() -> None:
     assert np.isnan(adjust_p_values([np.nan, np.nan])).all()
+    assert len(adjust_p_values([])) == 0
 
 
 def test_adjustment_errors() -> None:
@@ -93,3 +99,15 @@ def test_minimiser_backs_out_of_where_there_is_no_value() -> None:
         return float(at[0] - np.log(at[0])), 1 - 1 / at
 
     assert minimise(fenced, np.array([9.0])).at == pytest.approx([1.0], abs=1e-3)
+
+
+def test_minimiser_gives_up_where_it_is_told_to() -> None:
+    seen = []
+
+    def slope(at: np.ndarray) -> tuple[float, np.ndarray]:
+        seen.append(float(at[0]))
+        return float(np.exp(-at[0])), -np.exp(-at)
+
+    found = minimise(slope, np.array([0.0]), tolerance=1e-12, hopeless=lambda: seen[-1] > 3.0)
+    assert not found.converged
+    assert 3.0 < found.at[0] < 30.0

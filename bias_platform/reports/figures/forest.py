@@ -17,6 +17,8 @@ ROW_INCHES = 0.185
 PANELS_A_ROW = 5
 _LEGEND_COLUMNS = 3
 _LEGEND_ROW = 0.18
+_TITLE_LINE = 0.14
+_FOOT = 0.42
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def forest_figure(rows: Rows, panels: Sequence[Panel], legend: Legend, margin: f
     columns = min(PANELS_A_ROW, len(panels))
     bands = math.ceil(len(panels) / columns)
     bottom = max([*heights.values(), 0.0])
-    band_inches = (bottom + 2.2) * ROW_INCHES + 0.75
+    head = _TITLE_LINE * (1 + max(broken(panel.title).count("\n") + 1 for panel in panels))
+    band_inches = (bottom + 2.2) * ROW_INCHES + head + _FOOT - 0.09
     handles = _legend_handles(legend)
     total = bands * band_inches + _LEGEND_ROW * math.ceil(len(handles) / _LEGEND_COLUMNS) + 0.12
     with plotting():
@@ -82,8 +85,8 @@ def forest_figure(rows: Rows, panels: Sequence[Panel], legend: Legend, margin: f
         width = min((right - left) / columns, 3.6 / WIDTH)
         for k, panel in enumerate(panels):
             row, column = divmod(k, columns)
-            base = 1 - ((row + 1) * band_inches - 0.42) / total
-            tall = (band_inches - 0.42 - 0.42) / total
+            base = 1 - ((row + 1) * band_inches - _FOOT) / total
+            tall = (band_inches - _FOOT - head) / total
             axes = figure.add_axes((left + column * width, base, width - 0.16 / WIDTH, tall))
             _draw(axes, panel, heights, margin)
             _frame(axes, panel, limits, bottom, headings)

@@ -1,0 +1,51 @@
+"""Tests of fixed terms as rows of the result table, whatever the model."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import f as fisher
+
+from bias_platform.analysis.omnibus import Degrees
+from bias_platform.statistics import MixedModelFit, term_tests
+
+
+def term_rows(
+    fit: MixedModelFit, degrees: Mapping[str, Degrees], labels: Mapping[str, str], likelihood_ratio: bool = True
+) -> list[dict[str, object]]:
+    """Rows of `TermTests`, one a term; the default is F, with degrees of freedom of the unit that carries the term.
+
+    Args:
+        fit: the model; sum coding, so that a term is averaged over the levels of what it interacts with.
+        degrees: term, by its variables (`persona:system`) -> degrees of freedom of its F.
+        labels: model, reading, scope and systems of the rows.
+        likelihood_ratio: whether to refit without the term, which is what costs time.
+    """
+    usable = {term: one.denominator for term, one in degrees.items() if one.denominator > 0}
+    found = term_tests(fit, list(degrees), denominator_df=usable, likelihood_ratio=likelihood_ratio)
+    return [
+        {**labels, "term": " × ".join(term.split(":")), **_row(row, one)}
+        for (term, one), row in zip(degrees.items(), found.to_dict("records"), strict=True)
+    ]
+
+
+def _row(row: Mapping[Hashable, Any], degrees: Degrees) -> dict[str, float]:
+    known = np.isfinite(row["f"])
+    return {
+        "df": float(row["df"]),
+        "f": row["f"],
+        "f_df": degrees.numerator if known else np.nan,
+        "f_denominator_df": degrees.denominator if known else np.nan,
+        "f_p": float(fisher.sf(row["f"], degrees.numerator, degrees.denominator)) if known else np.nan,
+        "lr": row["lr"],
+        "lr_p": row["lr_p"],
+        "wald": row["wald"],
+        "wald_p": row["wald_p"],
+    }
+
+
+def present_terms(fit: MixedModelFit, terms: Mapping[str, Degrees]) -> dict[str, Degrees]:
+    """Those of the terms that the model has with at least one column."""
+    fixed = fit.design.fixed
+    known = {frozenset(fixed.term_variables[name]) for name, columns in fixed.terms.items() if columns}
+    return {term: one for term, one in terms.items() if frozenset(term.split(":")) in known}

@@ -1,0 +1,155 @@
+"""H = I + lam Z'WZ lam factored term by term: fine terms, then blocks, then the dense part.
+
+With M, N, P of the fine terms (`fine_terms`), the blocks are ``A = I + lam Z_L'M Z_L lam`` and the dense part is the
+Schur complement ``S = I + lam Z_D'(M - M Z_L lam A^-1 lam Z_L'M)Z_D lam``.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg as sla
+
+from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.fine_terms import factor_fine_terms
+from bias_platform.statistics.layout import CrossInformation, Layout
+from bias_platform.statistics.modes import Modes
+
+DenseSolver = Callable[[FloatArray], FloatArray]
+"""S^-1 times a vector (dense,)."""
+_ROUNDING = 1e-14
+
+
+class Posterior(NamedTuple):
+    """H^-1 lam Z' rows, and the same as rows: Z lam H^-1 lam Z' rows."""
+
+    modes: Modes
+    rows: FloatArray
+
+
+class BlockFactor:
+    """The eliminated part of H at given weights and deviations."""
+
+    def __init__(self, layout: Layout, sd: FloatArray, weights: FloatArray) -> None:
+        self.layout, self.sd, self.weights = layout, sd, weights
+        self.local_sd, self.dense_sd = sd[layout.local_term], sd[layout.dense_term]
+        self.fine_sd = [float(sd[term]) for term in layout.plan.fine.index]
+        self.fine = factor_fine_terms(layout.fine, self.fine_sd, weights)
+        blocks = layout.local_gram(self.fine)
+        blocks *= self.local_sd[:, None] * self.local_sd[None, :]
+        blocks[:, np.arange(layout.width), np.arange(layout.width)] += 1.0
+        self.inverse_root = _inverse_root(blocks)
+        own = -2.0 * float(np.log(np.einsum("gww->gw", self.inverse_root)).sum())
+        self.log_determinant = self.fine.log_determinant + own
+
+    @property
+    def root(self) -> FloatArray:
+        """L^-1 lam, (groups, width, width)."""
+        return self.inverse_root * self.local_sd
+
+    def posterior(self, rows: FloatArray, dense_solver: DenseSolver) -> Posterior:
+        """H^-1 lam Z' rows."""
+        layout, left = self.layout, self.fine.remaining_transposed(rows)
+        local = self._solve_local(left)
+        dense = np.zeros(0)
+        effects = layout.spread_local(local * self.local_sd)
+        if layout.dense:
+            dense = dense_solver(layout.sum_dense(left - self.fine.marginal(effects)) * self.dense_sd)
+            shift = layout.spread_dense(dense * self.dense_sd)
+            local = local - self._solve_local(self.fine.marginal(shift))
+            effects = layout.spread_local(local * self.local_sd) + shift
+        effects = self.fine.absorbed(rows) + self.fine.remaining(effects)
+        rest = rows - self.weights * effects
+        fine = tuple(one.sums(rest) * sd for one, sd in zip(layout.fine, self.fine_sd, strict=True))
+        return Posterior(Modes(fine, local, dense), effects)
+
+    def _solve_local(self, rows: FloatArray) -> FloatArray:
+        """A^-1 lam Z_L' rows, (groups, width)."""
+        half = self.inverse_root @ (self.layout.sum_local(rows) * self.local_sd)[:, :, None]
+        return (self.inverse_root.transpose(0, 2, 1) @ half)[:, :, 0]
+
+    def schur(self) -> FloatArray:
+        """S, (dense, dense)."""
+        return self.scaled(self.layout.dense_information(self.root, self.fine))
+
+    def scaled(self, information: FloatArray) -> FloatArray:
+        """I + lam information lam of the dense part."""
+        return np.eye(len(self.dense_sd)) + self.dense_sd[:, None] * information * self.dense_sd
+
+    def schur_product(self, dense: FloatArray) -> FloatArray:
+        """S dense, without forming S."""
+        felt = self.fine.marginal(self.layout.spread_dense(dense * self.dense_sd))
+        local = self.layout.spread_local(self._solve_local(felt) * self.local_sd)
+        return dense + self.layout.sum_dense(felt - self.fine.marginal(local)) * self.dense_sd
+
+    def near_solver(self, dense_factor: FloatArray, start: FloatArray, tolerance: float) -> DenseSolver:
+        """S^-1 by conjugate gradients from ``start``, with the factor of a nearby S as preconditioner."""
+
+        def solve(target: FloatArray) -> FloatArray:
+            return _conjugate_gradients(self.schur_product, target, start, dense_factor, tolerance)
+
+        return solve
+
+    def joint_information(self, information: CrossInformation, dense_factor: FloatArray) -> FloatArray:
+        """Information on beta with u profiled out, at fixed deviations: X'WX - X'WZ lam H^-1 lam Z'WX."""
+        if len(dense_factor) == 0:
+            return information.fixed
+        scaled = self.dense_sd[:, None] * information.dense_fixed
+        half = sla.solve_triangular(dense_factor, scaled, lower=True)
+        joint: FloatArray = information.fixed - half.T @ half
+        return joint
+
+
+def exact_solver(dense_factor: FloatArray) -> DenseSolver:
+    """S^-1 by its own Cholesky factor."""
+
+    def solve(target: FloatArray) -> FloatArray:
+        return np.asarray(sla.cho_solve((dense_factor, True), target))
+
+    return solve
+
+
+def dense_cholesky(matrix: FloatArray) -> FloatArray:
+    """Lower Cholesky factor; an empty matrix gives an empty factor."""
+    if matrix.shape[0] == 0:
+        return matrix
+    factor: FloatArray = sla.cholesky(matrix, lower=True)
+    return factor
+
+
+def dense_inverse(factor: FloatArray) -> FloatArray:
+    """Inverse of the matrix whose Cholesky factor this is."""
+    inverse: FloatArray = sla.cho_solve((factor, True), np.eye(len(factor))) if len(factor) else factor
+    return inverse
+
+
+def _inverse_root(blocks: FloatArray) -> FloatArray:
+    """L^-1 of each block."""
+    if blocks.shape[1] == 1:
+        return 1.0 / np.sqrt(blocks)
+    return np.tril(np.linalg.inv(np.linalg.cholesky(blocks)))
+
+
+def _conjugate_gradients(
+    product: Callable[[FloatArray], FloatArray],
+    target: FloatArray,
+    start: FloatArray,
+    preconditioner: FloatArray,
+    tolerance: float,
+) -> FloatArray:
+    solution = start
+    residual = target - product(start)
+    ahead = sla.cho_solve((preconditioner, True), residual)
+    direction, size = ahead, float(residual @ ahead)
+    goal = max(tolerance**2 * size, _ROUNDING**2 * float(target @ sla.cho_solve((preconditioner, True), target)))
+    for _ in range(50):
+        if size <= goal or size == 0.0:
+            break
+        felt = product(direction)
+        step = size / float(direction @ felt)
+        solution = solution + step * direction
+        residual = residual - step * felt
+        ahead = sla.cho_solve((preconditioner, True), residual)
+        previous, size = size, float(residual @ ahead)
+        direction = ahead + (size / previous) * direction
+    return solution
