@@ -18,6 +18,7 @@ from bias_platform.storage.paths import Lake, lake_root
 
 if TYPE_CHECKING:
     import dagster as dg
+    import pandas as pd
 
     from bias_platform.orchestration.house import House
 
@@ -90,6 +91,36 @@ def report(
         typer.echo(f"Report:   {page}")
         if show:
             webbrowser.open(page.as_uri())
+
+
+@app.command()
+def power(
+    study: Annotated[str | None, typer.Argument(help="the study; default: the only one of the catalog")] = None,
+    catalog: CatalogOption = None,
+    items: Annotated[list[int] | None, typer.Option(help="numbers of items to look at; may be repeated")] = None,
+    replicates: Annotated[int, typer.Option(min=20, help="simulated studies")] = 400,
+    decided: Annotated[bool, typer.Option(help="suppose that nearly all items are answered alike by all")] = False,
+) -> None:
+    """Tells which differences a study could find, before any model is asked."""
+    with _sentences():
+        from bias_platform.analysis.assumed_answers import DecidedItems, GradedItems
+        from bias_platform.analysis.study_power import study_power, study_size
+
+        chosen = load_catalog(catalog)
+        entry = chosen.studies[_study(chosen, study)]
+        size = study_size(chosen, entry, max(items) if items and entry.items.n is None else None)
+        typer.echo(f"simulating {counted(replicates, 'study', 'studies')} ...")
+        assumed = DecidedItems() if decided else GradedItems()
+        found = study_power(entry, size, assumptions=assumed, items=items, replicates=replicates)
+        typer.echo(f"\n{found.sentence}\n\nSmallest difference found with a power of 80 %, in points of P(Yes):\n")
+        typer.echo(_in_points(found.smallest))
+
+
+def _in_points(smallest: "pd.DataFrame") -> str:
+    shown = smallest[["question", "scope", "items", "gap", "lower", "upper"]].copy()
+    shown[["gap", "lower", "upper"]] *= 100.0
+    renamed = shown.rename(columns={"gap": "difference", "lower": "from", "upper": "to"})
+    return renamed.to_string(index=False, float_format="%.1f", na_rep="above 30")
 
 
 @app.command()

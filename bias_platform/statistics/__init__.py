@@ -12,18 +12,27 @@ from bias_platform.statistics.marginal_means import integrated_probability, marg
 from bias_platform.statistics.mixed_model import fit_mixed_model
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.multiplicity import adjust_p_values
+from bias_platform.statistics.power import SmallestGap, TermPower, power_of_term, smallest_detectable
+from bias_platform.statistics.power_curve import PowerCurve
 from bias_platform.statistics.simulate import simulate_responses
 from bias_platform.statistics.spread import Interval, Spread, within_group_spread
+from bias_platform.statistics.study_design import Attribute, StudyDesign
+from bias_platform.statistics.study_simulation import simulate_answers, simulate_study
 from bias_platform.statistics.term_tests import likelihood_ratio_test, term_tests, wald_test
 
 __all__ = [
+    "Attribute",
     "Diagnostics",
     "EstimateSet",
     "Estimates",
     "Interval",
     "MixedModelFit",
     "ModelError",
+    "PowerCurve",
+    "SmallestGap",
     "Spread",
+    "StudyDesign",
+    "TermPower",
     "adjust_p_values",
     "all_pairs",
     "contrast",
@@ -32,7 +41,11 @@ __all__ = [
     "integrated_probability",
     "likelihood_ratio_test",
     "marginal_means",
+    "power_of_term",
+    "simulate_answers",
     "simulate_responses",
+    "simulate_study",
+    "smallest_detectable",
     "term_tests",
     "versus_reference",
     "wald_test",

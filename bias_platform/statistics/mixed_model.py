@@ -65,6 +65,10 @@ def fit_mixed_model(
     ['Intercept', 'group[T.b]']
     >>> bool(0.4 < fit.fixed_effects.loc["group[T.b]", "estimate"] < 1.2)
     True
+    >>> data["margin"] = logit + rng.normal(0, 0.5, 600)
+    >>> linear = fit_mixed_model("margin ~ group + (1 | item)", data, family="gaussian")
+    >>> linear.method, linear.variance_components["term"].tolist()
+    ('REML', ['item', 'residual'])
     """
     if standard_errors not in ("full", "joint"):
         raise ModelError(f"standard_errors must be 'full' or 'joint', not {standard_errors!r}.")

@@ -181,7 +181,7 @@ def _terms(tests: list[dict[str, Any]], design: Design) -> Iterator[tuple[Any, .
     for row in tests:
         if "persona" not in row["term"] or (row["scope"] == THESE_WORDINGS and not still):
             continue
-        what = "change" if "→" in row["systems"] else row["term"]
+        what = f"change of {row['term']}" if "→" in row["systems"] else row["term"]
         for name in ("f_p", "lr_p", "wald_p"):
             if np.isfinite(row[name]):
                 yield f"{row['model']}: {what}, {name}", row["scope"], row[name] < ALPHA

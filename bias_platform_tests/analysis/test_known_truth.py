@@ -20,7 +20,7 @@ def test_every_kind_is_held_against_its_truth() -> None:
     }
     assert found.claims["covered"].mean() > 0.8
     kinds = set(found.rejections["kind"])
-    for part in ("scores: persona, f_p", "scores: change, f_p", "null pattern: spread of a dimension"):
+    for part in ("scores: persona, f_p", "scores: change of persona, f_p", "null pattern: spread of a dimension"):
         assert part in kinds
 
 

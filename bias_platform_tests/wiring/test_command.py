@@ -45,6 +45,15 @@ def test_check_reads_the_files_of_the_corpora(workplace: Workplace) -> None:
     assert _run(workplace, "catalog", "check", "--no-data").exit_code == 0
 
 
+def test_power_is_told_before_anything_is_asked(finished_workplace: Workplace) -> None:
+    result = _run(finished_workplace, "power", "--items", "200", "--replicates", "40")
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines() if "persona against the control" in line]
+    assert [row[6] for row in rows] == ["200", "200"]
+    assert 8 < float(rows[0][7]) < 18
+    assert rows[1][7:9] == ["above", "30"]
+
+
 def test_describe_tells_systems_and_prices(finished_workplace: Workplace) -> None:
     result = _run(finished_workplace, "catalog", "describe")
     assert result.exit_code == 0
