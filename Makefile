@@ -38,7 +38,7 @@ test: environment
 	@echo "== types"; $(BIN)/mypy
 	@echo "== layering"; $(BIN)/lint-imports
 	@echo "== definitions"; $(BIN)/dagster definitions validate && $(BIN)/dg check defs
-	@echo "== tests"; $(BIN)/pytest -n 2 --dist loadfile
+	@echo "== tests"; $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ui: environment
 	@$(BIN)/bias-platform prepare
