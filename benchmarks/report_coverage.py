@@ -17,7 +17,6 @@ benchmarks/results/report_coverage.json.
 """
 
 import argparse
-import gc
 import json
 import platform
 import time
@@ -115,7 +114,6 @@ def main() -> None:
     places = {name: 100_000 * (place + 1) for place, name in enumerate(DESIGNS)}  # no seed is used twice
     numbers = range(options.first, options.first + options.studies)
     tasks = [(name, places[name] + k, not options.without_models) for k in numbers for name in options.designs]
-    gc.freeze()  # what is imported stays: full collections, which an adjustment of p values asks for, become cheap
     with ProcessPoolExecutor(options.processes) as pool:
         studies = list(pool.map(one_study, tasks, chunksize=2))
     report = _report(studies, [name for name, *_ in tasks], options, round(time.time() - start))

@@ -104,7 +104,7 @@ def power(
     """Tells which differences a study could find, before any model is asked."""
     with _sentences():
         from bias_platform.analysis.assumed_answers import DecidedItems, GradedItems
-        from bias_platform.analysis.study_power import study_power, study_size
+        from bias_platform.analysis.study_power import GAPS, study_power, study_size
 
         chosen = load_catalog(catalog)
         entry = chosen.studies[_study(chosen, study)]
@@ -113,14 +113,14 @@ def power(
         assumed = DecidedItems() if decided else GradedItems()
         found = study_power(entry, size, assumptions=assumed, items=items, replicates=replicates)
         typer.echo(f"\n{found.sentence}\n\nSmallest difference found with a power of 80 %, in points of P(Yes):\n")
-        typer.echo(_in_points(found.smallest))
+        typer.echo(_in_points(found.smallest, max(GAPS)))
 
 
-def _in_points(smallest: "pd.DataFrame") -> str:
+def _in_points(smallest: "pd.DataFrame", largest_gap: float) -> str:
     shown = smallest[["question", "scope", "items", "gap", "lower", "upper"]].copy()
     shown[["gap", "lower", "upper"]] *= 100.0
     renamed = shown.rename(columns={"gap": "difference", "lower": "from", "upper": "to"})
-    return renamed.to_string(index=False, float_format="%.1f", na_rep="above 30")
+    return renamed.to_string(index=False, float_format="%.1f", na_rep=f"above {100.0 * largest_gap:.0f}")
 
 
 @app.command()

@@ -51,9 +51,11 @@ def _notes(fit: MixedModelFit, excluded: int, asked: str) -> list[str]:
     if len(found.dropped_columns) > excluded:
         dropped = counted(len(found.dropped_columns), "column")
         notes.append(f"Not told from others and left out: {dropped}.")
-    if not found.converged:
+    if found.runaway_terms:
+        notes.append(f"The search was ended: the deviation of {', '.join(found.runaway_terms)} grows without end.")
+    elif not found.converged:
         notes.append("The optimiser did not converge.")
-    if fit.standard_errors != asked:
+    if fit.standard_errors != asked and not found.runaway_terms:
         notes.append("The full information could not be inverted: standard errors are the joint ones.")
     return notes
 

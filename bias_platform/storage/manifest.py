@@ -23,7 +23,6 @@ _RECORDED_PACKAGES = (
     "bitsandbytes",
     "dagster",
     "scipy",
-    "statsmodels",
 )
 
 

@@ -1,13 +1,9 @@
 """Two small studies, analysed once: of answers that were generated, and of answers that were scored."""
 
-import gc
-
 import pytest
 
 from bias_platform.analysis import RegressionResults, analyse_study
 from bias_platform_tests.analysis.simulated_study import Design, SimulatedStudy, simulate_study
-
-gc.freeze()  # statsmodels asks for a full collection at every adjustment of p values: keep it from costing seconds
 
 SMALL = Design(items=40, sizes={"gender": 3, "race": 4}, maybe=0.3, lost=0.04)
 SCORED = Design(items=30, sizes={"gender": 2, "race": 3}, scales=(1.0, 0.3), lost=0.03)

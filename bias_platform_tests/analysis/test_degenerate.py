@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 
 from bias_platform.analysis import RegressionResults, StudyInputs, analyse_study
+from bias_platform.analysis.fit_records import fit_row
 from bias_platform.schemas.results import WITH_LOG_ODDS
+from bias_platform.statistics import fit_mixed_model
 from bias_platform_tests.analysis.simulated_study import CONTROL, Design, simulate_study, study_entry
+from bias_platform_tests.statistics.made_designs import FOUR_NESTED, named_personas
 
 SMALL = Design(items=30, sizes={"gender": 3, "race": 2})
 
@@ -94,6 +97,18 @@ def test_a_fit_that_items_separate_is_refused_and_said_so() -> None:
     assert results.tables["model_fits"]["notes"].str.contains("Not used").any()
     assert results.tables["control_contrasts"]["log_odds"].isna().all()
     assert results.tables["variance_components"].empty
+
+
+def test_a_runaway_fit_says_why_its_search_was_ended() -> None:
+    frame = named_personas(items=40)
+    item = np.random.default_rng(2).normal(0, 2, 40)
+    frame["yes"] = (item[frame["item"]] + 0.1 * frame["persona"].str[1:].astype(int) > 0.4).astype(int)
+    frame.loc[frame["item"] == 3, "yes"] = (frame["template"] == "t1").astype(int)
+    row = fit_row("A", fit_mixed_model(FOUR_NESTED, frame), 40, 0)
+    assert row["converged"] is False
+    notes = str(row["notes"])
+    assert "The search was ended: the deviation of item grows without end." in notes
+    assert "inverted" not in notes
 
 
 def test_a_deterministic_system_leaves_the_model_to_the_other() -> None:
