@@ -1,7 +1,7 @@
-"""H = I + lam Z'WZ lam factored term by term: fine terms, then blocks, then the dense part.
+"""H = I + T'Z'WZ T factored term by term: fine terms, then blocks, then the dense part.
 
-With M, N, P of the fine terms (`fine_terms`), the blocks are ``A = I + lam Z_L'M Z_L lam`` and the dense part is the
-Schur complement ``S = I + lam Z_D'(M - M Z_L lam A^-1 lam Z_L'M)Z_D lam``.
+With M, N, P of the fine terms (`fine_terms`), the blocks are ``A = I + T'Z_L'M Z_L T`` and the dense part is the
+Schur complement ``S = I + T'Z_D'(M - M Z_L T A^-1 T'Z_L'M)Z_D T``.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.fine_terms import factor_fine_terms
 from bias_platform.statistics.layout import CrossInformation, Layout
 from bias_platform.statistics.modes import Modes
+from bias_platform.statistics.scales import scales_of
 
 DenseSolver = Callable[[FloatArray], FloatArray]
 """S^-1 times a vector (dense,)."""
@@ -21,22 +22,20 @@ _ROUNDING = 1e-14
 
 
 class Posterior(NamedTuple):
-    """H^-1 lam Z' rows, and the same as rows: Z lam H^-1 lam Z' rows."""
+    """H^-1 T'Z' rows, and the same as rows: Z T H^-1 T'Z' rows."""
 
     modes: Modes
     rows: FloatArray
 
 
 class BlockFactor:
-    """The eliminated part of H at given weights and deviations."""
+    """The eliminated part of H at given weights and theta (parameters,)."""
 
-    def __init__(self, layout: Layout, sd: FloatArray, weights: FloatArray) -> None:
-        self.layout, self.sd, self.weights = layout, sd, weights
-        self.local_sd, self.dense_sd = sd[layout.local_term], sd[layout.dense_term]
-        self.fine_sd = [float(sd[term]) for term in layout.plan.fine.index]
-        self.fine = factor_fine_terms(layout.fine, self.fine_sd, weights)
-        blocks = layout.local_gram(self.fine)
-        blocks *= self.local_sd[:, None] * self.local_sd[None, :]
+    def __init__(self, layout: Layout, theta: FloatArray, weights: FloatArray) -> None:
+        self.layout, self.theta, self.weights = layout, theta, weights
+        self.scales = scales_of(layout, theta)
+        self.fine = factor_fine_terms(layout.fine, self.scales.fine, weights)
+        blocks = self.scales.local.information(layout.local_gram(self.fine))
         blocks[:, np.arange(layout.width), np.arange(layout.width)] += 1.0
         self.inverse_root = _inverse_root(blocks)
         own = -2.0 * float(np.log(np.einsum("gww->gw", self.inverse_root)).sum())
@@ -44,28 +43,28 @@ class BlockFactor:
 
     @property
     def root(self) -> FloatArray:
-        """L^-1 lam, (groups, width, width)."""
-        return self.inverse_root * self.local_sd
+        """L^-1 T', (groups, width, width)."""
+        return self.scales.local.effects(self.inverse_root)
 
     def posterior(self, rows: FloatArray, dense_solver: DenseSolver) -> Posterior:
-        """H^-1 lam Z' rows."""
-        layout, left = self.layout, self.fine.remaining_transposed(rows)
+        """H^-1 T'Z' rows."""
+        layout, scales, left = self.layout, self.scales, self.fine.remaining_transposed(rows)
         local = self._solve_local(left)
         dense = np.zeros(0)
-        effects = layout.spread_local(local * self.local_sd)
+        effects = layout.spread_local(scales.local.effects(local))
         if layout.dense:
-            dense = dense_solver(layout.sum_dense(left - self.fine.marginal(effects)) * self.dense_sd)
-            shift = layout.spread_dense(dense * self.dense_sd)
+            dense = dense_solver(scales.dense.pulled(layout.sum_dense(left - self.fine.marginal(effects))))
+            shift = layout.spread_dense(scales.dense.effects(dense))
             local = local - self._solve_local(self.fine.marginal(shift))
-            effects = layout.spread_local(local * self.local_sd) + shift
+            effects = layout.spread_local(scales.local.effects(local)) + shift
         effects = self.fine.absorbed(rows) + self.fine.remaining(effects)
         rest = rows - self.weights * effects
-        fine = tuple(one.sums(rest) * sd for one, sd in zip(layout.fine, self.fine_sd, strict=True))
+        fine = tuple(one.sums(rest) * sd for one, sd in zip(layout.fine, scales.fine, strict=True))
         return Posterior(Modes(fine, local, dense), effects)
 
     def _solve_local(self, rows: FloatArray) -> FloatArray:
-        """A^-1 lam Z_L' rows, (groups, width)."""
-        half = self.inverse_root @ (self.layout.sum_local(rows) * self.local_sd)[:, :, None]
+        """A^-1 T'Z_L' rows, (groups, width)."""
+        half = self.inverse_root @ self.scales.local.pulled(self.layout.sum_local(rows))[:, :, None]
         return (self.inverse_root.transpose(0, 2, 1) @ half)[:, :, 0]
 
     def schur(self) -> FloatArray:
@@ -73,14 +72,14 @@ class BlockFactor:
         return self.scaled(self.layout.dense_information(self.root, self.fine))
 
     def scaled(self, information: FloatArray) -> FloatArray:
-        """I + lam information lam of the dense part."""
-        return np.eye(len(self.dense_sd)) + self.dense_sd[:, None] * information * self.dense_sd
+        """I + T' information T of the dense part."""
+        return np.eye(len(information)) + self.scales.dense.information(information)
 
     def schur_product(self, dense: FloatArray) -> FloatArray:
         """S dense, without forming S."""
-        felt = self.fine.marginal(self.layout.spread_dense(dense * self.dense_sd))
-        local = self.layout.spread_local(self._solve_local(felt) * self.local_sd)
-        return dense + self.layout.sum_dense(felt - self.fine.marginal(local)) * self.dense_sd
+        felt = self.fine.marginal(self.layout.spread_dense(self.scales.dense.effects(dense)))
+        local = self.layout.spread_local(self.scales.local.effects(self._solve_local(felt)))
+        return dense + self.scales.dense.pulled(self.layout.sum_dense(felt - self.fine.marginal(local)))
 
     def near_solver(self, dense_factor: FloatArray, start: FloatArray, tolerance: float) -> DenseSolver:
         """S^-1 by conjugate gradients from ``start``, with the factor of a nearby S as preconditioner."""
@@ -91,13 +90,16 @@ class BlockFactor:
         return solve
 
     def joint_information(self, information: CrossInformation, dense_factor: FloatArray) -> FloatArray:
-        """Information on beta with u profiled out, at fixed deviations: X'WX - X'WZ lam H^-1 lam Z'WX."""
+        """Information on beta with u profiled out, at fixed theta: X'WX - X'WZ T H^-1 T'Z'WX."""
         if len(dense_factor) == 0:
             return information.fixed
-        scaled = self.dense_sd[:, None] * information.dense_fixed
-        half = sla.solve_triangular(dense_factor, scaled, lower=True)
+        half = sla.solve_triangular(dense_factor, self.scaled_fixed(information), lower=True)
         joint: FloatArray = information.fixed - half.T @ half
         return joint
+
+    def scaled_fixed(self, information: CrossInformation) -> FloatArray:
+        """T' times the information between the dense part and X, (dense, p)."""
+        return self.scales.dense.pulled(information.dense_fixed.T).T
 
 
 def exact_solver(dense_factor: FloatArray) -> DenseSolver:

@@ -44,7 +44,8 @@ def lay_out(design: Design) -> Layout:
 
 def cells_of(design: Design, plan: Elimination) -> tuple[IntArray, IntArray]:
     """Cell of each distinct row, in order of the fine levels, and the first row of each cell."""
-    return combine_codes([*plan.fine.level.T, design.pattern, *plan.dense.level.T, *plan.local.level.T])
+    slopes = [term.basis.pattern for term in design.terms if term.basis is not None]
+    return combine_codes([*plan.fine.level.T, design.pattern, *plan.dense.level.T, *plan.local.level.T, *slopes])
 
 
 def _grid_cost(plan: Elimination, cells: int) -> float:

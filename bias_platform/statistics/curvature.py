@@ -1,10 +1,10 @@
-"""Observed information of (beta, sd) at the optimum, for standard errors.
+"""Observed information of (beta, theta) at the optimum, for standard errors.
 
 The beta block is the joint information (u profiled out) plus half the second derivative of log|H|:
-``J'diag(h W''/2 - W' pull)J - (W'J)'(V o V)(W'J)/2`` with V = Z lam H^-1 lam Z', h = diag V and
+``J'diag(h W''/2 - W' pull)J - (W'J)'(V o V)(W'J)/2`` with V = Z T H^-1 T'Z', h = diag V and
 J = (I - V W)X the derivative of the predictor. V o V is exact within each group; its part between groups is
 exact for small problems and left out where it would cost more than the fit (0.001 % of a standard error at
-500 items). The sd rows are differenced gradients, one evaluation a term.
+500 items). The theta rows are differenced gradients, one evaluation an entry.
 """
 
 import numpy as np
@@ -23,34 +23,34 @@ BETWEEN_BUDGET = 1e10
 
 
 def conditional_information(layout: Layout, found: Evaluation) -> tuple[FloatArray, FloatArray]:
-    """Joint information of beta (p, p), and lam dU_D/dbeta (dense, p) that belongs to it."""
+    """Joint information of beta (p, p), and -T dU_D/dbeta (dense, p) that belongs to it."""
     blocks = found.blocks
     cross = layout.cross_information(blocks.root, blocks.fine)
     answer: FloatArray = np.zeros((0, layout.n_fixed))
     if layout.dense:
-        scaled = blocks.dense_sd[:, None] * cross.dense_fixed
-        answer = blocks.dense_sd[:, None] * sla.cho_solve((found.dense_factor, True), scaled)
+        solved = sla.cho_solve((found.dense_factor, True), blocks.scaled_fixed(cross))
+        answer = blocks.scales.dense.effects(solved.T).T
     return blocks.joint_information(cross, found.dense_factor), answer
 
 
 def observed_information(layout: Layout, found: Evaluation, live: IntArray) -> FloatArray:
-    """Negative Hessian of the log-likelihood in (beta, live sds), (p + live, p + live).
+    """Negative Hessian of the log-likelihood in (beta, live theta), (p + live, p + live).
 
     Args:
-        live: indices of the terms whose deviation is not zero.
+        live: entries of theta that are free: those of columns that are not zero.
     """
     joint, answer = conditional_information(layout, found)
     information = joint + _half_log_determinant(layout, found, answer)
-    p, terms = layout.n_fixed, [int(k) for k in live]
-    full = np.zeros((p + len(terms),) * 2)
+    p = layout.n_fixed
+    full = np.zeros((p + len(live),) * 2)
     full[:p, :p] = information
-    for at, term in enumerate(terms):
-        step = 1e-4 * max(abs(float(found.sd[term])), 0.1)
-        sd = found.sd.copy()
-        sd[term] += step
-        ahead = evaluate(layout, found.beta, sd, found.modes, found.dense_factor)
+    for at, entry in enumerate(live):
+        step = 1e-4 * max(abs(float(found.theta[entry])), 0.1)
+        theta = found.theta.copy()
+        theta[entry] += step
+        ahead = evaluate(layout, found.beta, theta, found.modes, found.dense_factor)
         full[:p, p + at] = (found.beta_gradient - ahead.beta_gradient) / step
-        full[p:, p + at] = (found.sd_gradient - ahead.sd_gradient)[terms] / step
+        full[p:, p + at] = (found.theta_gradient - ahead.theta_gradient)[live] / step
     full[p:, :p] = full[:p, p:].T
     full[p:, p:] = 0.5 * (full[p:, p:] + full[p:, p:].T)
     return full

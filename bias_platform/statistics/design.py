@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,22 +12,14 @@ from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums, comb
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart, build_fixed_part, formula_variables
 from bias_platform.statistics.formula import MixedFormula, parse_formula
+from bias_platform.statistics.random_terms import (
+    Component,
+    FactorShape,
+    RandomTerm,
+    build_random_terms,
+    components_of,
+)
 from bias_platform.statistics.response import BINOMIAL, GAUSSIAN, read_response
-
-
-@dataclass(frozen=True)
-class RandomTerm:
-    """One random intercept: the level of each distinct row and the names of the levels."""
-
-    name: str
-    columns: tuple[str, ...]
-    code: IntArray
-    labels: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of levels."""
-        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -57,6 +50,16 @@ class Design:
         """Number of fixed effects."""
         return len(self.fixed.columns)
 
+    @cached_property
+    def components(self) -> tuple[Component, ...]:
+        """Every effect of every random term."""
+        return components_of(self.terms)
+
+    @cached_property
+    def shape(self) -> FactorShape:
+        """How the covariances of the random terms are parametrised."""
+        return FactorShape([len(term.effects) for term in self.terms])
+
 
 def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, family: str = BINOMIAL) -> Design:
     """Check formula and data against each other and collapse the data.
@@ -79,16 +82,17 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     if not seen.all():
         data, totals, trials = data.loc[seen], totals[seen], trials[seen]
     fixed = build_fixed_part(parsed.fixed, parsed.text, data)
-    coded = {name: sorted_codes(data[name]) for term in parsed.random for name in term}
-    terms = [_random_term(columns, coded, parsed.text) for columns in parsed.random]
-    code, first = combine_codes([fixed.pattern, *(term.code for term in terms)])
+    coded = {name: sorted_codes(data[name]) for name in parsed.grouping_columns}
+    terms = build_random_terms(parsed, data, coded, trials)
+    slopes = [term.basis.pattern for term in terms if term.basis is not None]
+    code, first = combine_codes([fixed.pattern, *(term.code for term in terms), *slopes])
     count = len(first)
     counts, sums = bin_sums(code, trials, count), bin_sums(code, totals, count)
     apart = totals / trials - (sums / counts)[code]
     return Design(
         formula=parsed,
         fixed=fixed,
-        terms=tuple(RandomTerm(t.name, t.columns, t.code[first], t.labels) for t in terms),
+        terms=tuple(_at_rows(term, first) for term in terms),
         column_codes={name: codes[first] for name, (codes, _) in coded.items()},
         pattern=fixed.pattern[first],
         trials=counts,
@@ -101,24 +105,16 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     )
 
 
-def _random_term(columns: tuple[str, ...], coded: dict[str, tuple[IntArray, pd.Index]], text: str) -> RandomTerm:
-    name = ":".join(columns)
-    code, first = combine_codes([coded[column][0] for column in columns])
-    if len(first) < 2:
-        raise ModelError(
-            f"The grouping {name!r} in the formula {text!r} has a single level: a variance cannot be estimated "
-            "from it; remove the term."
-        )
-    parts = [levels[codes[first]].astype(str) for codes, levels in (coded[column] for column in columns)]
-    labels = parts[0]
-    for part in parts[1:]:
-        labels = labels + ":" + part
-    return RandomTerm(name, columns, code, tuple(labels))
+def _at_rows(term: RandomTerm, rows: IntArray) -> RandomTerm:
+    basis = None if term.basis is None else term.basis.at_rows(rows)
+    return replace(term, code=term.code[rows], basis=basis)
 
 
 def _check_columns(parsed: MixedFormula, data: pd.DataFrame, weights: str | None) -> None:
-    groupings = [name for term in parsed.random for name in term]
-    right = [*formula_variables(parsed.fixed, parsed.text, map(str, data.columns)), *groupings]
+    known = list(map(str, data.columns))
+    effects = [parsed.fixed, *(part.effects for part in parsed.random)]
+    right = [name for one in effects for name in formula_variables(one, parsed.text, known)]
+    right += parsed.grouping_columns
     used = list(dict.fromkeys([*_response_columns(parsed), *right, *([weights] if weights else [])]))
     unknown = [name for name in used if name not in data.columns]
     if unknown:

@@ -30,7 +30,7 @@ class Diagnostics:
     newton_passes: int
     eliminated_grouping: str
     singular_terms: tuple[str, ...]
-    """Random terms whose variance is zero."""
+    """Random terms with a variance of zero, or with slopes whose correlation is at its limit."""
     runaway_terms: tuple[str, ...]
     """Random terms whose deviation passed 20 logits, where the search is given up: the fit is not converged."""
     separated: tuple[str, ...]
@@ -59,8 +59,8 @@ def diagnose(
     far = (fixed_effects["estimate"].abs() > _FAR) & (fixed_effects["standard_error"] > _VAGUE)
     vague = fixed_effects["standard_error"].isna() | far
     findings = {
-        "singular_terms": tuple(design.terms[k].name for k in optimum.zero),
-        "runaway_terms": tuple(design.terms[k].name for k in optimum.runaway),
+        "singular_terms": _term_names(design, optimum.zero),
+        "runaway_terms": _term_names(design, optimum.runaway),
         "separated": tuple(str(name) for name in fixed_effects.index[vague]),
         "dropped_columns": design.fixed.dropped,
         "few_levels": tuple(term.name for term in design.terms if term.size < FEW_LEVELS),
@@ -83,7 +83,7 @@ def diagnose_linear(design: Design, optimum: LinearOptimum, grouping: str) -> Di
     """Look a Gaussian fit over."""
     cells = tabulate_cells(design)
     findings = {
-        "singular_terms": tuple(design.terms[k].name for k in optimum.zero),
+        "singular_terms": _term_names(design, optimum.zero),
         "dropped_columns": design.fixed.dropped,
         "few_levels": tuple(term.name for term in design.terms if term.size < FEW_LEVELS),
     }
@@ -102,6 +102,10 @@ def diagnose_linear(design: Design, optimum: LinearOptimum, grouping: str) -> Di
         messages=tuple(messages if converged else [*messages, _unsettled(optimum)]),
         **findings,
     )
+
+
+def _term_names(design: Design, components: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(design.terms[design.components[k].term].name for k in components))
 
 
 def tabulate_cells(design: Design) -> pd.DataFrame:
@@ -170,7 +174,8 @@ def _messages(
 
 def _finding_messages(findings: dict[str, tuple[str, ...]]) -> list[str]:
     said = {
-        "singular_terms": "The variance of {} is estimated as zero; the term was kept but has no effect.",
+        "singular_terms": "The variance of {} is estimated as zero in some direction: an intercept has no effect, "
+        "slopes are bound to each other. The term was kept.",
         "separated": "No finite estimate exists for {}: some cell has only one kind of answer. "
         "Read its probabilities, not its log-odds.",
         "dropped_columns": "Not estimable and dropped, because other columns determine it: {}.",

@@ -1,8 +1,8 @@
 """Which random terms are eliminated before the dense part, and where each row stands in them.
 
-Three kinds of terms, eliminated in this order. *Fine* terms (at most two, nested in each other): each level touches
+Three kinds, eliminated in this order. *Fine* terms (at most two intercepts, nested in each other): each level touches
 only its own rows, so they go number by number. *Local* terms: all else that is nested in one grouping; a small block
-a group. *Dense* terms: what crosses the grouping.
+a group. *Dense* terms: what crosses the grouping. A term with several effects has a component for each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,10 @@ from itertools import combinations
 
 import numpy as np
 
-from bias_platform.statistics.arrays import IntArray, combine_codes
-from bias_platform.statistics.design import Design, RandomTerm
+from bias_platform.statistics.arrays import FloatArray, IntArray, combine_codes
+from bias_platform.statistics.design import Design
 from bias_platform.statistics.errors import ModelError
+from bias_platform.statistics.random_terms import RandomTerm
 
 MAX_DENSE_LEVELS = 2500
 """Levels of the terms that cross the eliminated factor: their block is dense, so its cost is cubic."""
@@ -23,30 +24,41 @@ MOST_FINE_TERMS = 2
 
 @dataclass(frozen=True)
 class Terms:
-    """Some random terms and the columns they take."""
+    """Some components of random terms and the columns they take."""
 
     index: tuple[int, ...]
-    """Which terms of the design."""
+    """Which components of the design."""
     sizes: tuple[int, ...]
-    """Columns of each term: in one group for fine and local terms, altogether for dense ones."""
+    """Columns of each component: in one group for fine and local terms, altogether for dense ones."""
     level: IntArray
-    """(rows, terms): column of each distinct row, counted from 0 within each term."""
+    """(rows, components): column of each distinct row, counted from 0 within each component."""
+    values: tuple[FloatArray | None, ...]
+    """(rows,) of each component: entry of each distinct row in its column; None for ones."""
 
     @property
     def width(self) -> int:
-        """Columns of all the terms."""
+        """Columns of all the components."""
         return sum(self.sizes)
 
     @property
     def columns(self) -> IntArray:
-        """(rows, terms): as ``level``, but counted over all the terms."""
-        offsets = np.cumsum([0, *self.sizes])[:-1].astype(np.int64)
-        return self.level + offsets
+        """(rows, components): as ``level``, but counted over all the components."""
+        return self.level + self.offsets[:-1]
+
+    @property
+    def offsets(self) -> IntArray:
+        """(components + 1,): where the columns of each component start."""
+        return np.cumsum([0, *self.sizes]).astype(np.int64)
 
     def only(self, places: Sequence[int]) -> "Terms":
-        """Some of the terms, by their place among these, in that order."""
+        """Some of the components, by their place among these, in that order."""
         at = list(places)
-        return Terms(tuple(self.index[k] for k in at), tuple(self.sizes[k] for k in at), self.level[:, at])
+        return Terms(
+            index=tuple(self.index[k] for k in at),
+            sizes=tuple(self.sizes[k] for k in at),
+            level=self.level[:, at],
+            values=tuple(self.values[k] for k in at),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ def elimination_plans(design: Design) -> list[Elimination]:
         )
     blocks = [_in_blocks(design, columns) for columns in able]
     chains = [(plan, _chain(design, plan.local)) for plan in blocks]
-    return [*blocks, *(_with_fine_terms(plan, chain) for plan, chain in chains if chain)]
+    return [*blocks, *(_with_fine_terms(design, plan, chain) for plan, chain in chains if chain)]
 
 
 def _candidates(design: Design) -> Iterator[tuple[str, ...]]:
@@ -97,46 +109,54 @@ def _candidates(design: Design) -> Iterator[tuple[str, ...]]:
 
 def _dense_levels(design: Design, columns: tuple[str, ...]) -> int:
     group = _codes(design, columns)
-    return sum(term.size for term in design.terms if not _is_nested(term, group))
+    return sum(term.size * len(term.effects) for term in design.terms if not _is_nested(term, group))
 
 
 def _in_blocks(design: Design, columns: tuple[str, ...]) -> Elimination:
     """The plan without fine terms."""
     group = _codes(design, columns)
-    local = [k for k, term in enumerate(design.terms) if _is_nested(term, group)]
-    dense = [k for k in range(len(design.terms)) if k not in local]
-    levels = [_levels_in_group(design, design.terms[k], columns, group) for k in local]
+    nested = [_is_nested(term, group) for term in design.terms]
+    inside = [
+        _levels_in_group(design, t, columns, group) if n else None for t, n in zip(design.terms, nested, strict=True)
+    ]
+    local = [k for k, one in enumerate(design.components) if nested[one.term]]
+    dense = [k for k, one in enumerate(design.components) if not nested[one.term]]
+    levels = [inside[design.components[k].term] for k in local]
     return Elimination(
         grouping=":".join(columns),
         group=group,
         groups=int(group.max()) + 1,
-        fine=_terms([], [], len(group)),
-        local=_terms(local, levels, len(group)),
-        dense=_terms(dense, [design.terms[k].code for k in dense], len(group)),
+        fine=_terms(design, [], [], len(group)),
+        local=_terms(design, local, [level for level in levels if level is not None], len(group)),
+        dense=_terms(design, dense, [design.components[k].code for k in dense], len(group)),
     )
 
 
-def _terms(index: Sequence[int], levels: Sequence[IntArray], rows: int) -> Terms:
+def _terms(design: Design, index: Sequence[int], levels: Sequence[IntArray], rows: int) -> Terms:
     stacked = np.column_stack(levels) if levels else np.zeros((rows, 0), dtype=np.int64)
-    return Terms(tuple(index), tuple(int(level.max()) + 1 for level in levels), stacked)
+    values = tuple(design.components[k].values for k in index)
+    return Terms(tuple(index), tuple(int(level.max()) + 1 for level in levels), stacked, values)
 
 
 def _chain(design: Design, local: Terms) -> list[int]:
-    """Places of the local terms that can go before the block, finest first: the largest, and what it is nested in."""
-    several = [k for k in range(len(local.index)) if local.sizes[k] > 1]
+    """Places of the local intercepts that can go before the block, finest first: the largest, and what it is nested in.
+
+    An effect that is correlated with others, or has values of its own, stays in the block.
+    """
+    owner = [design.terms[design.components[k].term] for k in local.index]
+    several = [k for k, term in enumerate(owner) if local.sizes[k] > 1 and term.basis is None]
     chain: list[int] = []
     for k in sorted(several, key=lambda place: -local.sizes[place]):
-        term = design.terms[local.index[k]]
-        if not chain or _is_nested(design.terms[local.index[chain[-1]]], term.code):
+        if not chain or _is_nested(owner[chain[-1]], owner[k].code):
             chain.append(k)
     return chain[: min(MOST_FINE_TERMS, len(local.index) - 1)]
 
 
-def _with_fine_terms(plan: Elimination, chain: list[int]) -> Elimination:
+def _with_fine_terms(design: Design, plan: Elimination, chain: list[int]) -> Elimination:
     """The plan with some local terms (finest first) moved out of the block."""
     level = plan.local.only(chain).level
     codes = [combine_codes(list(level[:, at:].T[::-1]))[0] for at in range(len(chain))]
-    fine = _terms([plan.local.index[k] for k in chain], codes, len(plan.group))
+    fine = _terms(design, [plan.local.index[k] for k in chain], codes, len(plan.group))
     return replace(plan, fine=fine, local=plan.local.only([k for k in range(len(plan.local.index)) if k not in chain]))
 
 

@@ -130,7 +130,7 @@ class FineFactor:
         )
 
 
-def factor_fine_terms(runs: Sequence[Runs], deviations: Sequence[float], weights: FloatArray) -> FineFactor:
+def factor_fine_terms(runs: Sequence[Runs], deviations: FloatArray, weights: FloatArray) -> FineFactor:
     """Eliminate the fine terms, finest first.
 
     Args:
@@ -183,7 +183,7 @@ def coarsest_information(
 
     Args:
         fine: the factor.
-        rooted: G = L^-1 lam Z_L'N' of the blocks, (..., columns, places).
+        rooted: G = L^-1 T'Z_L'N' of the blocks, (..., columns, places).
         outer: G and the crossed part applied to it.
         carried: G W Q with the Q that reaches rows through the dense part; None where there is none.
         near: as in `fine_quadratic`; empty where there is no dense part.

@@ -7,7 +7,9 @@ from scipy.stats import norm
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.layout import Layout
-from bias_platform.statistics.modes import Modes, spread
+from bias_platform.statistics.modes import Modes
+from bias_platform.statistics.random_terms import RandomTerm
+from bias_platform.statistics.scales import scales_of
 
 
 def fixed_effects_table(design: Design, beta: FloatArray, covariance: FloatArray) -> pd.DataFrame:
@@ -20,27 +22,38 @@ def fixed_effects_table(design: Design, beta: FloatArray, covariance: FloatArray
     )
 
 
-def components_table(design: Design, sd: FloatArray, errors: FloatArray, zero: tuple[int, ...]) -> pd.DataFrame:
-    """One row a random term: ``term``, ``levels``, ``sd``, ``variance``, ``sd_standard_error``, ``singular``."""
-    return pd.DataFrame(
-        {
-            "term": [term.name for term in design.terms],
-            "levels": [term.size for term in design.terms],
-            "sd": np.abs(sd),
-            "variance": sd**2,
-            "sd_standard_error": errors,
-            "singular": [k in zero for k in range(len(sd))],
-        }
-    )
+def conditional_modes(
+    design: Design, layout: Layout, modes: Modes, theta: FloatArray, unit: float = 1.0
+) -> dict[str, pd.Series | pd.DataFrame]:
+    """Random effects by term: (levels,) of an intercept, (levels x effects) of a term with slopes.
 
-
-def conditional_modes(design: Design, layout: Layout, modes: Modes, sd: FloatArray) -> dict[str, pd.Series]:
-    """Random effects (deviation times standardised mode) by term and level."""
-    found: dict[str, pd.Series] = {}
+    Args:
+        unit: of the standardised modes.
+    """
+    effects = scales_of(layout, theta).effects(modes)
+    found: dict[str, pd.Series | pd.DataFrame] = {}
     for k, term in enumerate(design.terms):
-        alone = np.where(np.arange(layout.terms) == k, sd, 0.0)
-        rows = layout.at_distinct_rows(spread(layout, modes.scaled(layout, alone)))
-        values = np.zeros(term.size)
-        values[term.code] = rows
-        found[term.name] = pd.Series(values, index=pd.Index(term.labels, name=term.name), name="mode")
+        own = range(int(design.shape.starts[k]), int(design.shape.starts[k + 1]))
+        values = np.column_stack([_by_level(layout, effects, component, term) for component in own])
+        values = unit * values @ term.transform.T
+        index = pd.Index(term.labels, name=":".join(term.columns))
+        if term.basis is None:
+            found[term.name] = pd.Series(values[:, 0], index=index, name="mode")
+        else:
+            found[term.name] = pd.DataFrame(values, index=index, columns=list(term.effects))
     return found
+
+
+def _by_level(layout: Layout, effects: Modes, component: int, term: RandomTerm) -> FloatArray:
+    """(levels,) effects of one component."""
+    plan, own = layout.plan, effects.of_component(layout, component)
+    if component in plan.dense.index:
+        return own
+    if component in plan.local.index:
+        rows = own[plan.group, plan.local.level[:, plan.local.index.index(component)]]
+    else:
+        spread = layout.fine[plan.fine.index.index(component)].spread(own)
+        rows = layout.at_distinct_rows(np.broadcast_to(spread, layout.trials.shape))
+    values = np.zeros(term.size)
+    values[term.code] = rows
+    return values

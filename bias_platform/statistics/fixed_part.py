@@ -69,10 +69,10 @@ def build_fixed_part(fixed: str, text: str, data: pd.DataFrame) -> FixedPart:
         ModelError: a factor with one level, a transform that fails, or nothing left to estimate.
     """
     variables = formula_variables(fixed, text, map(str, data.columns))
-    frame, pattern = _distinct_rows(data, variables, fixed)
+    frame, pattern = distinct_rows(data, variables, fixed)
     levels = _levels(frame, variables)
     _refuse_single_levels(levels, text)
-    spec, matrix = _model_matrix(fixed, text, frame)
+    spec, matrix = model_matrix(fixed, text, frame)
     columns = [str(name) for name in spec.column_names]
     kept, aliases = independent_columns(matrix)
     names = [columns[k] for k in kept]
@@ -126,7 +126,8 @@ def _named(text: str, columns: Iterable[str]) -> set[str]:
     return words & set(columns)
 
 
-def _distinct_rows(data: pd.DataFrame, variables: Sequence[str], fixed: str) -> tuple[pd.DataFrame, IntArray]:
+def distinct_rows(data: pd.DataFrame, variables: Sequence[str], fixed: str) -> tuple[pd.DataFrame, IntArray]:
+    """The distinct combinations of some variables, and which of them each row has."""
     if not variables:
         return pd.DataFrame(index=range(1)), np.zeros(len(data), dtype=np.int64)
     if any(f"{name}(" in fixed.replace(" ", "") for name in _NEEDS_ALL_ROWS):
@@ -135,7 +136,12 @@ def _distinct_rows(data: pd.DataFrame, variables: Sequence[str], fixed: str) -> 
     return data[list(variables)].iloc[first].reset_index(drop=True), codes
 
 
-def _model_matrix(fixed: str, text: str, frame: pd.DataFrame) -> tuple[ModelSpec, FloatArray]:
+def model_matrix(fixed: str, text: str, frame: pd.DataFrame) -> tuple[ModelSpec, FloatArray]:
+    """The columns of a right-hand side, and what is needed to build them for other rows.
+
+    Raises:
+        ModelError: it cannot be used with this data, has no column, or gives values that are not finite.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""An lme4-style formula, taken apart: response, fixed part, random intercepts."""
+"""An lme4-style formula, taken apart: response, fixed part, random intercepts and slopes."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,19 @@ from bias_platform.statistics.errors import ModelError
 _NAME = r"[A-Za-z_.][A-Za-z0-9_.]*"
 _GROUPING = re.compile(rf"\s*{_NAME}\s*(?:[:/]\s*{_NAME}\s*)*")
 _COUNTS = re.compile(r"\s*cbind\s*\((?P<body>.*)\)\s*", re.DOTALL)
+_BAR = re.compile(r"(?P<effects>[^|]*)(?P<bar>\|\|?)(?P<grouping>[^|]*)")
+
+
+@dataclass(frozen=True)
+class RandomPart:
+    """One ``(effects | grouping)``: what varies, and over the levels of what."""
+
+    grouping: tuple[str, ...]
+    """Column names; several mean their interaction."""
+    effects: str = "1"
+    """For formulaic; ``1`` is a random intercept, ``1 + x`` an intercept and a slope."""
+    correlated: bool = True
+    """False for ``||``: every effect has a variance of its own and no correlation with the others."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +34,12 @@ class MixedFormula:
     """Expression of the failures where the response is ``cbind(successes, failures)``."""
     fixed: str
     """Right-hand side for formulaic; ``1`` where only an intercept is asked for."""
-    random: tuple[tuple[str, ...], ...]
-    """One tuple of column names a random intercept; several names mean their interaction."""
+    random: tuple[RandomPart, ...]
+
+    @property
+    def grouping_columns(self) -> tuple[str, ...]:
+        """Columns that some random term is grouped by."""
+        return tuple(dict.fromkeys(name for part in self.random for name in part.grouping))
 
 
 def parse_formula(text: str) -> MixedFormula:
@@ -30,13 +47,17 @@ def parse_formula(text: str) -> MixedFormula:
 
     Args:
         text: such as ``yes ~ persona * system + (1 | item) + (1 | item:system)``. ``(1 | a/b)`` means
-            ``(1 | a) + (1 | a:b)``. The response is a column, or ``cbind(successes, failures)``.
+            ``(1 | a) + (1 | a:b)``. Slopes: ``(1 + x | item)`` or ``(x | item)`` with their correlation,
+            ``(x || item)`` without, ``(0 + x | item)`` without the intercept. The response is a column, or
+            ``cbind(successes, failures)``.
 
     Raises:
         ModelError: what is wrong with the formula.
 
-    >>> parse_formula("yes ~ persona + (1 | item/system)").random
-    (('item',), ('item', 'system'))
+    >>> [part.grouping for part in parse_formula("yes ~ persona + (1 | item/system)").random]
+    [('item',), ('item', 'system')]
+    >>> parse_formula("yes ~ persona + (x | item)").random[0].effects
+    'x'
     """
     if not isinstance(text, str) or text.count("~") != 1:
         raise ModelError(
@@ -49,7 +70,7 @@ def parse_formula(text: str) -> MixedFormula:
     _check_parentheses(text)
     response, failures = _response(left, text)
     fixed, bars = _split_random(right, text)
-    random = tuple(dict.fromkeys(term for bar in bars for term in _random_terms(bar, text)))
+    random = tuple(dict.fromkeys(part for bar in bars for part in _random_parts(bar, text)))
     return MixedFormula(text, response, failures, fixed, random)
 
 
@@ -91,11 +112,11 @@ def _split_random(right: str, text: str) -> tuple[str, list[str]]:
         stripped = part.strip()
         if "|" not in stripped:
             fixed.append(stripped)
-        elif stripped.startswith("(") and stripped.endswith(")") and stripped.count("|") == 1:
+        elif stripped.startswith("(") and stripped.endswith(")") and _BAR.fullmatch(stripped[1:-1]):
             bars.append(stripped[1:-1])
         else:
             raise ModelError(
-                f"The formula {text!r}: write each random intercept as '+ (1 | grouping)'; "
+                f"The formula {text!r}: write each random term as '+ (1 | grouping)' or '+ (1 + x | grouping)'; "
                 f"{stripped!r} is not of that form."
             )
     if "" in fixed and right.strip():
@@ -103,18 +124,20 @@ def _split_random(right: str, text: str) -> tuple[str, list[str]]:
     return " + ".join(fixed) or "1", bars
 
 
-def _random_terms(bar: str, text: str) -> list[tuple[str, ...]]:
-    effects, grouping = (side.strip() for side in bar.split("|"))
-    if effects != "1":
+def _random_parts(bar: str, text: str) -> list[RandomPart]:
+    found = _BAR.fullmatch(bar)
+    assert found is not None, "_split_random lets nothing else through"
+    effects, grouping = " ".join(found["effects"].split()), found["grouping"].strip()
+    if not effects or effects.endswith("+") or effects in ("0", "-1"):
         raise ModelError(
-            f"The formula {text!r}: ({bar.strip()}) asks for random slopes; only random intercepts, "
-            f"(1 | {grouping or 'grouping'}), can be fitted."
+            f"The formula {text!r}: ({bar.strip()}) does not say what varies; write (1 | {grouping or 'grouping'}) for "
+            f"an intercept, (1 + x | {grouping or 'grouping'}) for a slope of x as well."
         )
     if not _GROUPING.fullmatch(grouping):
         raise ModelError(f"The formula {text!r}: the grouping {grouping!r} must be column names joined by ':' or '/'.")
-    terms: list[tuple[str, ...]] = []
+    parts: list[RandomPart] = []
     prefix: tuple[str, ...] = ()
     for level in grouping.split("/"):
         prefix += tuple(name.strip() for name in level.split(":"))
-        terms.append(prefix)
-    return terms
+        parts.append(RandomPart(prefix, effects, found["bar"] == "|" or effects == "1"))
+    return parts

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums
 from bias_platform.statistics.design import Design
-from bias_platform.statistics.elimination import Elimination
+from bias_platform.statistics.elimination import Elimination, Terms
 from bias_platform.statistics.fine_terms import (
     FineFactor,
     coarsest_information,
@@ -31,13 +31,20 @@ class GridLayout(Layout):
         self.fixed_rows = design.fixed.patterns[design.pattern[first]]
         self.fine = tuple(runs_of(codes) for codes in plan.fine.level[first].T)
         self.neighbours = tuple(one.neighbours for one in self.fine)
-        columns = plan.local.columns[first]
-        self.local_rows = _indicators(columns, self.width)
-        self.pair_sums = _sums(columns[:, :, None] * self.width + columns[:, None, :], self.width**2)
-        self.fine_sums = tuple(
-            _sums(columns * len(one.starts) + one.level[:, None], self.width * len(one.starts)) for one in self.fine
+        columns, entries = plan.local.columns[first], _entries(plan.local, first)
+        self.local_rows = _rows(columns, entries, self.width)
+        self.pair_sums = _sums(
+            columns[:, :, None] * self.width + columns[:, None, :],
+            entries[:, :, None] * entries[:, None, :],
+            self.width**2,
         )
-        self.dense_rows = sparse.csr_array(_sums(plan.dense.columns[first], self.dense).T)
+        self.fine_sums = tuple(
+            _sums(columns * len(one.starts) + one.level[:, None], entries, self.width * len(one.starts))
+            for one in self.fine
+        )
+        dense = _sums(plan.dense.columns[first], _entries(plan.dense, first), self.dense)
+        self.dense_rows = sparse.csr_array(dense.T)
+        self.one_intercept = self.width == 1 and plan.local.values[0] is None
 
     def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
         values: FloatArray = rows.ravel()[self.place]
@@ -48,7 +55,7 @@ class GridLayout(Layout):
         return spread
 
     def spread_local(self, local: FloatArray) -> FloatArray:
-        if self.width == 1:
+        if self.one_intercept:
             return np.repeat(local, self.cells, axis=1)
         spread: FloatArray = local @ self.local_rows.T
         return spread
@@ -62,7 +69,7 @@ class GridLayout(Layout):
         return total
 
     def sum_local(self, rows: FloatArray) -> FloatArray:
-        if self.width == 1:
+        if self.one_intercept:
             return np.add.reduce(rows, axis=1, keepdims=True)
         total: FloatArray = rows @ self.local_rows
         return total
@@ -151,13 +158,22 @@ def _by_group(sums: sparse.csr_array, rows: FloatArray, shape: tuple[int, int]) 
     return np.ascontiguousarray(total.T).reshape(-1, *shape)
 
 
-def _indicators(columns: IntArray, width: int) -> FloatArray:
+def _entries(terms: Terms, rows: IntArray) -> FloatArray:
+    """Entries of some rows in the columns of components, (rows, components)."""
+    entries = np.ones((len(rows), len(terms.values)))
+    for k, values in enumerate(terms.values):
+        if values is not None:
+            entries[:, k] = values[rows]
+    return entries
+
+
+def _rows(columns: IntArray, entries: FloatArray, width: int) -> FloatArray:
     rows = np.zeros((len(columns), width))
-    np.put_along_axis(rows, columns, 1.0, axis=1)
+    np.put_along_axis(rows, columns, entries, axis=1)
     return rows
 
 
-def _sums(bins: IntArray, size: int) -> sparse.csr_array:
-    """The matrix (size, cells) that sums cells by their bins (cells, ...)."""
+def _sums(bins: IntArray, entries: FloatArray, size: int) -> sparse.csr_array:
+    """The matrix (size, cells) that sums cells times their entries by their bins (cells, ...)."""
     cells = np.repeat(np.arange(len(bins)), bins[0].size)
-    return sparse.csr_array((np.ones(bins.size), (bins.ravel(), cells)), shape=(size, len(bins)))
+    return sparse.csr_array((entries.ravel(), (bins.ravel(), cells)), shape=(size, len(bins)))

@@ -1,7 +1,7 @@
 """The penalised log-likelihood of a binomial-logit mixed model and the mode of its random effects.
 
-With u standard normal, eta = X beta + Z lam u, W = n mu (1 - mu) and H = I + lam Z'WZ lam at the mode of u:
-``log L = log p(y | u) - u'u / 2 - log|H| / 2``. Newton's next u is ``H^-1 lam Z'(W Z lam u + y - n mu)``.
+With u standard normal, eta = X beta + Z T u, W = n mu (1 - mu) and H = I + T'Z'WZ T at the mode of u:
+``log L = log p(y | u) - u'u / 2 - log|H| / 2``. Newton's next u is ``H^-1 T'Z'(W Z T u + y - n mu)``.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.block_factor import BlockFactor, dense_cholesky, exact_solver
 from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.modes import Modes, spread, sums
+from bias_platform.statistics.scales import Scales, scales_of
 
 MODE_TOLERANCE = 1e-13
 """Squared Newton decrement at which the mode counts as found; 1e-10 leaves noise that stops the optimiser."""
@@ -22,20 +23,20 @@ _SOLVER_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Point:
-    """The model at one (beta, sd, u): row arrays and the penalised log-likelihood."""
+    """The model at one (beta, theta, u): row arrays and the penalised log-likelihood."""
 
     objective: float
     effects: FloatArray
-    """Z lam u."""
+    """Z T u."""
     residual: FloatArray
     """y - n mu."""
     mean: FloatArray
     weights: FloatArray
 
 
-def point_at(layout: Layout, beta: FloatArray, sd: FloatArray, modes: Modes) -> Point:
-    """Row arrays of the model at given fixed effects, deviations (terms,) and standardised random effects."""
-    effects = spread(layout, modes.scaled(layout, sd))
+def point_at(layout: Layout, beta: FloatArray, scales: Scales, modes: Modes) -> Point:
+    """Row arrays of the model at given fixed effects, T and standardised random effects."""
+    effects = spread(layout, scales.effects(modes))
     eta = effects + layout.spread_fixed(beta)
     small = np.exp(-np.abs(eta))
     mean = np.where(eta >= 0, 1.0, small) / (1.0 + small)
@@ -50,42 +51,43 @@ def point_at(layout: Layout, beta: FloatArray, sd: FloatArray, modes: Modes) -> 
     )
 
 
-def penalised_gradient(layout: Layout, sd: FloatArray, point: Point, modes: Modes) -> Modes:
+def penalised_gradient(layout: Layout, scales: Scales, point: Point, modes: Modes) -> Modes:
     """Gradient of the penalised log-likelihood in u."""
-    return sums(layout, point.residual).scaled(layout, sd).moved(modes, -1.0)
+    return scales.pulled(sums(layout, point.residual)).moved(modes, -1.0)
 
 
 def find_modes(
-    layout: Layout, beta: FloatArray, sd: FloatArray, start: Modes, dense_factor: FloatArray | None
+    layout: Layout, beta: FloatArray, theta: FloatArray, start: Modes, dense_factor: FloatArray | None
 ) -> tuple[Modes, Point, int]:
     """Damped Newton from ``start``; returns the mode, the model there and the number of passes.
 
     ``dense_factor`` is the Cholesky factor of S at a nearby point; without one S is factored in each pass.
     """
-    modes, point = start, point_at(layout, beta, sd, start)
+    scales = scales_of(layout, theta)
+    modes, point = start, point_at(layout, beta, scales, start)
     passes, decrement = 0, np.inf
     while decrement >= MODE_TOLERANCE and passes < _MOST_PASSES:
         passes += 1
-        blocks = BlockFactor(layout, sd, point.weights)
+        blocks = BlockFactor(layout, theta, point.weights)
         if dense_factor is None:
             solver = exact_solver(dense_cholesky(blocks.schur()))
         else:
             solver = blocks.near_solver(dense_factor, modes.dense, _SOLVER_TOLERANCE)
         target = blocks.posterior(point.weights * point.effects + point.residual, solver).modes
         step = target.moved(modes, -1.0)
-        decrement = penalised_gradient(layout, sd, point, modes).dot(step)
-        modes, point = _damped(layout, beta, sd, modes=modes, point=point, step=step)
+        decrement = penalised_gradient(layout, scales, point, modes).dot(step)
+        modes, point = _damped(layout, beta, scales, modes=modes, point=point, step=step)
     return modes, point, passes
 
 
 def _damped(
-    layout: Layout, beta: FloatArray, sd: FloatArray, *, modes: Modes, point: Point, step: Modes
+    layout: Layout, beta: FloatArray, scales: Scales, *, modes: Modes, point: Point, step: Modes
 ) -> tuple[Modes, Point]:
     size = 1.0
     slack = 1e-12 * (1.0 + abs(point.objective))
     for _ in range(30):
         moved = modes.moved(step, size)
-        ahead = point_at(layout, beta, sd, moved)
+        ahead = point_at(layout, beta, scales, moved)
         if ahead.objective >= point.objective - slack:
             return moved, ahead
         size *= 0.5

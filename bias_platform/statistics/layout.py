@@ -5,10 +5,11 @@ row's *cell* (such as persona x template x system), and nearly every group has e
 (groups, cells). `LooseLayout`: anything else; arrays are (rows,) and products are bincounts.
 
 Names used throughout: ``Z_F`` random columns of the fine terms, ``Z_L`` those inside the blocks (``width`` a group),
-``Z_D`` the dense ones, ``lam`` the standard deviation belonging to each column. ``M`` and ``N`` are what the fine
-terms leave of the weights and of a shift (see `fine_terms`); ``A = I + lam Z_L'M Z_L lam = L L'`` are the blocks,
-``root`` is L^-1 lam, and ``G = L^-1 lam Z_L'N'`` the *rooted* block columns of the rows, so that the posterior
-covariance of the rows' predictor is ``P + G'G`` before the dense part and V after it.
+``Z_D`` the dense ones; ``T`` turns standardised random effects into effects (see `scales`; diagonal, the standard
+deviation of each column, where no term has several effects). ``M`` and ``N`` are what the fine terms leave of the
+weights and of a shift (see `fine_terms`); ``A = I + T'Z_L'M Z_L T = L L'`` are the blocks, ``root`` is L^-1 T', and
+``G = L^-1 T'Z_L'N'`` the *rooted* block columns of the rows, so that the posterior covariance of the rows' predictor is
+``P + G'G`` before the dense part and V after it.
 """
 
 from abc import ABC, abstractmethod
@@ -60,9 +61,10 @@ class Layout(ABC):
         self.dense = plan.dense.width
         self.patterns = design.fixed.patterns
         self.n_fixed = design.n_fixed
-        self.terms = len(design.terms)
-        self.local_term = np.repeat(np.asarray(plan.local.index, dtype=np.int64), plan.local.sizes)
-        self.dense_term = np.repeat(np.asarray(plan.dense.index, dtype=np.int64), plan.dense.sizes)
+        self.shape = design.shape
+        self.components = len(design.components)
+        self.local_component = np.repeat(np.asarray(plan.local.index, dtype=np.int64), plan.local.sizes)
+        self.dense_component = np.repeat(np.asarray(plan.dense.index, dtype=np.int64), plan.dense.sizes)
 
     @abstractmethod
     def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
@@ -106,7 +108,7 @@ class Layout(ABC):
 
     @abstractmethod
     def leverage(self, root: FloatArray, fine: FineFactor, covariance: FloatArray) -> Leverage:
-        """Summary of V; ``covariance`` (dense, dense) is lam S^-1 lam of the dense part."""
+        """Summary of V; ``covariance`` (dense, dense) is T S^-1 T' of the dense part."""
 
     def chunks(self, numbers: int) -> Iterator[slice]:
         """Slices of groups that fit the cache at so many numbers a group."""

@@ -1,7 +1,7 @@
-"""The profiled (restricted) likelihood of a Gaussian mixed model at given relative deviations.
+"""The profiled (restricted) likelihood of a Gaussian mixed model at given relative covariances.
 
-With theta the deviations relative to the residual's, Z lam as elsewhere, W the observations of each row,
-H = I + lam Z'WZ lam and P = W - W Z lam H^-1 lam Z'W (the inverse covariance of y, in units of the residual variance):
+With theta the factors relative to the residual's deviation, Z T as elsewhere, W the observations of each row,
+H = I + T'Z'WZ T and P = W - W Z T H^-1 T'Z'W (the inverse covariance of y, in units of the residual variance):
 ``beta = (X'PX)^-1 X'Py``, ``r2 = (y - X beta)'P(y - X beta)``, and -2 log L is ``log|H| + n (1 + log(2 pi r2 / n))``;
 restricted, ``log|H| + log|X'PX| + (n - p)(1 + log(2 pi r2 / (n - p)))``.
 
@@ -14,11 +14,11 @@ from functools import cached_property
 
 import numpy as np
 import scipy.linalg as sla
-from numpy.typing import NDArray
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.block_factor import BlockFactor, dense_cholesky, dense_inverse, exact_solver
 from bias_platform.statistics.determined import determined_levels
+from bias_platform.statistics.evaluation import alive, determinant_slope
 from bias_platform.statistics.linear_problem import LinearProblem
 from bias_platform.statistics.modes import Modes, sums
 
@@ -28,7 +28,7 @@ _STEP = 1e-4
 
 @dataclass(frozen=True)
 class LinearSlope:
-    """Derivatives in theta, (terms,) each."""
+    """Derivatives in theta, (parameters,) each."""
 
     determinant: FloatArray
     """Of log|H|, and of log|X'PX| where the likelihood is restricted."""
@@ -42,14 +42,14 @@ class LinearEvaluation:
 
     problem: LinearProblem
     theta: FloatArray
-    """Signed."""
+    """Entries of the factors; of an intercept its signed deviation."""
     blocks: BlockFactor
     dense_factor: FloatArray
     information: FloatArray
     """X'PX, (p, p)."""
     beta: FloatArray
     modes: Modes
-    """Standardised random effects in units of y: the effects are lam modes."""
+    """Standardised random effects in units of y: the effects are T modes."""
     residual: FloatArray
     """P(y - X beta) by row."""
     squares: float
@@ -73,23 +73,21 @@ class LinearEvaluation:
 
     @cached_property
     def determined(self) -> FloatArray:
-        """Levels of each term that the data know, fixed effects taken as known; see `determined_levels`."""
+        """What the data know of each term, fixed effects taken as known; see `determined_levels`."""
         layout, blocks = self.problem.layout, self.blocks
         inverse = dense_inverse(self.dense_factor)
-        covariance = blocks.dense_sd[:, None] * inverse * blocks.dense_sd
-        leverage = layout.leverage(blocks.root, blocks.fine, covariance)
-        return determined_levels(layout, blocks, leverage, np.diag(inverse))
+        leverage = layout.leverage(blocks.root, blocks.fine, blocks.scales.dense.covariance(inverse))
+        return determined_levels(layout, blocks, leverage, inverse)
 
     @cached_property
     def slope(self) -> LinearSlope:
         """Derivatives of the two parts of the likelihood."""
-        layout, alive = self.problem.layout, np.abs(self.theta) > 1e-8
-        determinant = np.zeros(len(self.theta))
-        determinant[alive] = 2.0 * self.determined[alive] / self.theta[alive]
+        layout, shape = self.problem.layout, self.problem.layout.shape
+        determinant = 2.0 * alive(shape, self.theta, determinant_slope(shape, self.theta, self.determined))
         if self.problem.restricted:
-            determinant += _fixed_determinant_slope(self.problem, self.theta, alive)
-        pulled = sums(layout, self.residual)
-        return LinearSlope(determinant, -2.0 * self.theta * pulled.times(pulled).totals(layout))
+            determinant += _fixed_determinant_slope(self.problem, self.theta)
+        squares = -2.0 * sums(layout, self.residual).products(layout, self.modes)
+        return LinearSlope(determinant, alive(shape, self.theta, squares))
 
     @property
     def gradient(self) -> FloatArray:
@@ -99,7 +97,7 @@ class LinearEvaluation:
 
 
 def evaluate_linear(problem: LinearProblem, theta: FloatArray) -> LinearEvaluation:
-    """Least squares, penalised for the random effects, at relative deviations theta (terms,)."""
+    """Least squares, penalised for the random effects, at theta (parameters,)."""
     layout = problem.layout
     blocks, factor, information = _factored(problem, theta)
     solver = exact_solver(factor)
@@ -136,14 +134,14 @@ def _factored(problem: LinearProblem, theta: FloatArray) -> tuple[BlockFactor, F
     return blocks, factor, blocks.joint_information(cross, factor)
 
 
-def _fixed_determinant_slope(problem: LinearProblem, theta: FloatArray, alive: NDArray[np.bool_]) -> FloatArray:
+def _fixed_determinant_slope(problem: LinearProblem, theta: FloatArray) -> FloatArray:
     """d log|X'PX| / d theta: its own formula needs P X, hundreds of columns of rows, where this needs only sums."""
     slope = np.zeros(len(theta))
-    for term in np.flatnonzero(alive):
+    for entry in np.flatnonzero(alive(problem.layout.shape, theta, np.ones(len(theta)))):
         step = np.zeros(len(theta))
-        step[term] = _STEP * max(abs(float(theta[term])), 0.1)
+        step[entry] = _STEP * max(abs(float(theta[entry])), 0.1)
         ends = [_log_determinant(_factored(problem, theta + side)[2]) for side in (step, -step)]
-        slope[term] = (ends[0] - ends[1]) / (2.0 * step[term])
+        slope[entry] = (ends[0] - ends[1]) / (2.0 * step[entry])
     return slope
 
 

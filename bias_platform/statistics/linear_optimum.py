@@ -1,10 +1,12 @@
-"""Maximum of the (restricted) likelihood of a Gaussian mixed model, terms without variance set to zero."""
+"""Maximum of the (restricted) likelihood of a Gaussian mixed model, directions without variance set to zero."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.evaluation import without_columns
+from bias_platform.statistics.expectation import expectation_step, first_theta, theta_scale
 from bias_platform.statistics.linear_evaluation import LinearEvaluation, evaluate_linear
 from bias_platform.statistics.linear_problem import LinearProblem
 from bias_platform.statistics.quasi_newton import minimise
@@ -24,7 +26,7 @@ class LinearOptimum:
 
     evaluation: LinearEvaluation
     zero: tuple[int, ...]
-    """Terms whose variance is zero."""
+    """Components whose column of the factor is zero."""
     gradient_norm: float
     """Largest entry of the gradient in units of (approximate) standard errors."""
     evaluations: int
@@ -37,7 +39,7 @@ class _Path:
 
     def __init__(self, start: LinearEvaluation, evaluations: int) -> None:
         self.best, self.start, self.evaluations = start, start.theta, evaluations
-        self.scale = theta_scale(start)
+        self.scale = standard_steps(start)
 
     def __call__(self, at: FloatArray) -> tuple[float, FloatArray]:
         theta = self.start + self.scale * at
@@ -57,11 +59,11 @@ def find_linear_optimum(problem: LinearProblem) -> LinearOptimum | None:
     start, steps = _find_start(problem)
     path = _Path(start, steps)
     found = minimise(path, np.zeros(len(start.theta)), tolerance=_TOLERANCE)
-    best = _without_dead_terms(path)
-    norm = float(np.abs(best.gradient * theta_scale(best)).max(initial=0.0))
+    best, zero = _without_dead_directions(path)
+    norm = float(np.abs(best.gradient * standard_steps(best)).max(initial=0.0))
     return LinearOptimum(
         evaluation=best,
-        zero=tuple(int(k) for k in np.flatnonzero(best.theta == 0.0)),
+        zero=zero,
         gradient_norm=norm,
         evaluations=path.evaluations,
         iterations=found.iterations,
@@ -73,43 +75,43 @@ def _is_saturated(problem: LinearProblem) -> bool:
     """Whether unshrunk random effects leave nothing of y: then the likelihood grows without end."""
     if problem.within > _NOTHING_LEFT * problem.observations:
         return False
-    free = evaluate_linear(problem, np.full(problem.layout.terms, _SATURATED))
+    free = evaluate_linear(problem, first_theta(problem.layout, _SATURATED, _SATURATED))
     return free.own_squares < _NOTHING_LEFT * problem.observations
 
 
 def _find_start(problem: LinearProblem) -> tuple[LinearEvaluation, int]:
     """A few EM updates of the deviations, which need no derivative of log|X'PX|."""
     layout = problem.layout
-    theta = np.full(layout.terms, _FIRST_NESTED)
-    theta[list(layout.plan.dense.index)] = _FIRST_DENSE
+    theta = first_theta(layout, _FIRST_NESTED, _FIRST_DENSE)
     for step in range(1, _STEPS + 1):
         found = evaluate_linear(problem, theta)
         levels = found.modes.counts(layout)
-        total = found.modes.times(found.modes).totals(layout) / found.variance + levels - found.determined
-        ratio = np.clip(np.sqrt(total / levels), 0.5, 2.0)
-        if step == _STEPS or float(np.maximum(ratio, 1.0 / ratio).max()) < 1.1:
+        update = expectation_step(layout, theta, found.modes, levels, found.determined, found.variance)
+        if step == _STEPS or update.change < 1.1:
             break
-        theta = theta * ratio
+        theta = update.theta
     return found, step
 
 
-def theta_scale(found: LinearEvaluation) -> FloatArray:
-    """About the standard error of each theta: from the expected information 2 sum (1 - posterior variance)^2."""
-    known = found.determined**2 / found.modes.counts(found.problem.layout)
+def standard_steps(found: LinearEvaluation) -> FloatArray:
+    """About the standard error of each entry of theta."""
+    layout = found.problem.layout
     largest = 0.3 * np.maximum(np.abs(found.theta), 1.0)
-    return np.minimum(np.abs(found.theta) / np.sqrt(2.0 * np.maximum(known, 1e-12)), largest)
+    return theta_scale(layout.shape, found.theta, found.determined, found.modes.counts(layout), largest)
 
 
-def _without_dead_terms(path: _Path) -> LinearEvaluation:
-    """Each small deviation in turn, smallest first, is tried at zero."""
-    best = path.best
-    for term in np.argsort(np.abs(best.theta)):
-        if abs(best.theta[term]) >= _NEAR_ZERO:
+def _without_dead_directions(path: _Path) -> tuple[LinearEvaluation, tuple[int, ...]]:
+    """Each short column of the factors in turn, shortest first, is tried at zero."""
+    best, shape = path.best, path.best.problem.layout.shape
+    lengths = shape.lengths(best.theta)
+    zero: list[int] = []
+    for component in np.argsort(lengths):
+        if lengths[component] >= _NEAR_ZERO:
             break
-        theta = best.theta.copy()
-        theta[term] = 0.0
         path.evaluations += 1
-        without = evaluate_linear(best.problem, theta)
+        tried = np.array([*zero, component], dtype=np.int64)
+        without = evaluate_linear(best.problem, without_columns(shape, best.theta, tried))
         if without.loglik >= best.loglik - _NO_WORSE:
             best = without
-    return best
+            zero.append(int(component))
+    return best, tuple(sorted(zero))

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums
+from bias_platform.statistics.arrays import FloatArray, bin_sums
 from bias_platform.statistics.evaluation import Evaluation
 from bias_platform.statistics.fine_terms import FineFactor
 from bias_platform.statistics.loose_layout import LooseLayout, sparse_sums
+from bias_platform.statistics.row_columns import RowColumns
 
 
 class _Part(NamedTuple):
@@ -54,8 +55,8 @@ def loose_curvature(layout: LooseLayout, found: Evaluation, answer: FloatArray, 
 
 def _part(layout: LooseLayout, found: Evaluation, answer: FloatArray, groups: slice, rows: slice) -> _Part:
     fixed = layout.patterns[layout.pattern[rows]]
-    for column in layout.dense_columns[:, rows]:
-        fixed = fixed - answer[column]
+    for column, entry in layout.crossed_columns.rows(rows):
+        fixed = fixed - (answer[column] if entry is None else answer[column] * entry[:, None])
     fine, root = found.blocks.fine.part(rows), found.blocks.root[groups]
     rooted = layout.rooted(root, fine, groups, rows)
     slope = fine.remaining(np.ascontiguousarray(fixed.T)).T
@@ -95,15 +96,12 @@ def _pairs(
     carried = (crossed.reshape(-1, layout.dense) @ covariance).reshape(crossed.shape)
     felt = part.fine.remaining(layout.carried_rows(carried, part.groups, part.rows))
     inner = carried @ crossed.transpose(0, 2, 1)
-    columns = layout.dense_columns[:, part.rows]
+    columns = layout.crossed_columns.rows(part.rows)
     squares = np.zeros((part.slope.shape[1],) * 2)
     for k, rows in _group_rows(layout, part):
         here, mine = part.rooted[:, rows], part.slope[rows]
         through = here.T @ (inner[k] @ here - felt[:, rows]) - felt[:, rows].T @ here
-        between = np.zeros((len(mine),) * 2)
-        for one in columns[:, rows]:
-            for other in columns[:, rows]:
-                between += covariance[one[:, None], other[None, :]]
+        between = _between(columns.rows(rows), covariance)
         absorbed = part.fine.covariance(rows)
         if part.fine.runs:
             remaining = np.eye(len(mine)) - absorbed * part.fine.weights[rows]
@@ -117,27 +115,34 @@ def _pairs(
 
 def _add_sums(layout: LooseLayout, part: _Part, crossed: FloatArray, sums: FloatArray) -> None:
     """Add Psi_i = sum of slope_i rho rho' over rows, rho the dense effects as a row feels them."""
-    columns, dense = layout.dense_columns[:, part.rows], layout.dense
+    columns, dense = layout.crossed_columns.rows(part.rows), layout.dense
     group, count = layout.group[part.rows] - part.groups.start, part.groups.stop - part.groups.start
-    direct = _remaining_dense(part.fine, columns, dense)
+    direct = _remaining_dense(part.fine, columns)
     flat = crossed.reshape(-1, dense)
     for i in range(part.slope.shape[1]):
         scaled = part.rooted * part.slope[:, i]
-        felt = layout.group_sums(
-            layout.dense_columns, dense, part.fine.remaining_transposed(scaled), part.groups, part.rows
-        )
+        felt = layout.group_sums(layout.crossed_columns, part.fine.remaining_transposed(scaled), part.groups, part.rows)
         inner = np.stack([[bin_sums(group, one * other, count) for other in part.rooted] for one in scaled])
         half = flat.T @ (felt - 0.5 * (inner.transpose(2, 0, 1) @ crossed)).reshape(-1, dense)
         sums[i] -= half + half.T
         sums[i] += (direct.T @ (direct * part.slope[:, i, None])).toarray()
 
 
-def _remaining_dense(fine: FineFactor, columns: IntArray, dense: int) -> sparse.csr_array:
+def _between(columns: RowColumns, covariance: FloatArray) -> FloatArray:
+    """Z_D covariance Z_D' between some rows."""
+    total = np.zeros((columns.at.shape[1],) * 2)
+    for one, entry in columns:
+        for other, their in columns:
+            found = covariance[one[:, None], other[None, :]]
+            found = found if entry is None else found * entry[:, None]
+            total += found if their is None else found * their
+    return total
+
+
+def _remaining_dense(fine: FineFactor, columns: RowColumns) -> sparse.csr_array:
     """N Z_D of some rows, (rows, dense)."""
-    rows = np.tile(np.arange(columns.shape[1]), len(columns))
-    shape = (columns.shape[1], dense)
-    matrix = sparse.csr_array((np.ones(columns.size), (rows, columns.ravel())), shape=shape)
+    matrix = columns.matrix()
     for run, root in zip(fine.runs, fine.roots, strict=True):
-        felt = sparse_sums(run, columns, fine.weights * root, dense)
+        felt = sparse_sums(run, columns, fine.weights * root)
         matrix = matrix - felt[run.level].multiply(root[:, None])
     return sparse.csr_array(matrix)

@@ -18,6 +18,7 @@ from bias_platform.statistics.fine_terms import (
     runs_of,
 )
 from bias_platform.statistics.layout import CrossInformation, Layout, Leverage
+from bias_platform.statistics.row_columns import RowColumns, scaled
 
 _FEW_PATTERNS = 5
 """Up to this many patterns a column of X, sums by pattern are cheaper than rows of X."""
@@ -36,9 +37,11 @@ class LooseLayout(Layout):
         self.pattern = design.pattern[self.order]
         sizes, levels = plan.fine.sizes, plan.fine.level[self.order].T
         self.fine = tuple(runs_of(self.group * size + level) for size, level in zip(sizes, levels, strict=True))
-        self.local_columns = plan.local.columns[self.order]
-        self.local_flat = np.ascontiguousarray((self.group[:, None] * self.width + self.local_columns).T)
-        self.dense_columns = np.ascontiguousarray(plan.dense.columns[self.order].T)
+        self.local_columns = np.ascontiguousarray(plan.local.columns[self.order].T)
+        entries = tuple(None if one is None else one[self.order] for one in plan.local.values)
+        self.local = RowColumns(self.group * self.width + self.local_columns, entries, self.groups * self.width)
+        entries = tuple(None if one is None else one[self.order] for one in plan.dense.values)
+        self.crossed_columns = RowColumns(np.ascontiguousarray(plan.dense.columns[self.order].T), entries, self.dense)
 
     def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
         values = np.empty_like(rows)
@@ -50,40 +53,28 @@ class LooseLayout(Layout):
         return spread
 
     def spread_local(self, local: FloatArray) -> FloatArray:
-        flat = local.ravel()
-        total: FloatArray = flat[self.local_flat[0]]
-        for at in self.local_flat[1:]:
-            total += flat[at]
-        return total
+        return self.local.spread(local.ravel())
 
     def spread_dense(self, dense: FloatArray) -> FloatArray:
-        total = np.zeros(len(self.group))
-        for at in self.dense_columns:
-            total += dense[at]
-        return total
+        return self.crossed_columns.spread(dense)
 
     def sum_fixed(self, rows: FloatArray) -> FloatArray:
         total: FloatArray = bin_sums(self.pattern, rows, len(self.patterns)) @ self.patterns
         return total
 
     def sum_local(self, rows: FloatArray) -> FloatArray:
-        size = self.groups * self.width
-        total = np.zeros(size)
-        for at in self.local_flat:
-            total += bin_sums(at, rows, size)
-        return total.reshape(self.groups, self.width)
+        return self.local.sums(rows).reshape(self.groups, self.width)
 
     def sum_dense(self, rows: FloatArray) -> FloatArray:
-        total = np.zeros(self.dense)
-        for at in self.dense_columns:
-            total += bin_sums(at, rows, self.dense)
-        return total
+        return self.crossed_columns.sums(rows)
 
     def local_gram(self, fine: FineFactor) -> FloatArray:
         gram = np.zeros((self.groups, self.width, self.width))
-        for at in self.local_flat:
-            for column in self.local_columns.T:
-                gram += bin_sums(at * self.width + column, fine.weights, gram.size).reshape(gram.shape)
+        for at, entry in self.local:
+            weighted = scaled(fine.weights, entry)
+            for column, other in zip(self.local_columns, self.local.entries, strict=True):
+                sums = bin_sums(at * self.width + column, scaled(weighted, other), gram.size)
+                gram += sums.reshape(gram.shape)
         if fine.runs:
             for part, rows in self.row_chunks(0, self.width**2):
                 gram[part] -= self._absorbed_gram(fine.part(rows), part, rows)
@@ -94,8 +85,9 @@ class LooseLayout(Layout):
         total = np.zeros((part.stop - part.start, self.width, self.width))
         for one, root in zip(fine.runs, fine.roots, strict=True):
             felt = np.zeros((len(one.starts), self.width))
-            for column in self.local_columns[rows].T:
-                felt += bin_sums(one.level * self.width + column, fine.weights * root, felt.size).reshape(felt.shape)
+            for column, (_, entry) in zip(self.local_columns[:, rows], self.local.rows(rows), strict=True):
+                values = scaled(fine.weights * root, entry)
+                felt += bin_sums(one.level * self.width + column, values, felt.size).reshape(felt.shape)
             first = np.searchsorted(one.starts, self.starts[part] - rows.start)
             total += np.add.reduceat(felt[:, :, None] * felt[:, None, :], first, axis=0)
         return total
@@ -105,56 +97,54 @@ class LooseLayout(Layout):
         for part in self.chunks(group + row * (len(self.group) // self.groups + 1)):
             yield part, slice(int(self.starts[part.start]), int(self.starts[part.stop]))
 
+    def _local_of(self, part: slice, rows: slice) -> RowColumns:
+        """The block columns of some groups, counted from their own first one."""
+        return self.local.rows(rows).shifted(part.start * self.width, (part.stop - part.start) * self.width)
+
     def rooted(self, root: FloatArray, fine: FineFactor, part: slice, rows: slice) -> FloatArray:
         """G of some groups, (width, rows); root (groups in part, width, width) and fine are of these groups."""
         table = np.ascontiguousarray(root.transpose(0, 2, 1)).reshape(-1, self.width)
-        flat = self.local_flat[:, rows] - part.start * self.width
-        total: FloatArray = table[flat[0]]
-        for at in flat[1:]:
-            total += table[at]
+        total = np.zeros((rows.stop - rows.start, self.width))
+        for at, entry in self._local_of(part, rows):
+            total += table[at] if entry is None else table[at] * entry[:, None]
         return fine.remaining(np.ascontiguousarray(total.T))
 
-    def group_sums(self, columns: IntArray, size: int, values: FloatArray, part: slice, rows: slice) -> FloatArray:
-        """Sums of ``values`` (k, rows) by group and column (terms, rows), (groups in part, k, size)."""
-        count = part.stop - part.start
+    def group_sums(self, columns: RowColumns, values: FloatArray, part: slice, rows: slice) -> FloatArray:
+        """Sums of ``values`` (k, rows) by group and column, (groups in part, k, columns)."""
+        count, size = part.stop - part.start, columns.size
         total = np.zeros((len(values), count * size))
-        for column in columns[:, rows]:
+        for column, entry in columns.rows(rows):
             bins = (self.group[rows] - part.start) * size + column
             for k, value in enumerate(values):
-                total[k] += bin_sums(bins, value, count * size)
+                total[k] += bin_sums(bins, scaled(value, entry), count * size)
         return np.ascontiguousarray(total.reshape(len(values), count, size).transpose(1, 0, 2))
 
     def crossed(self, rooted: FloatArray, fine: FineFactor, part: slice, rows: slice) -> FloatArray:
         """G W Z_D of some groups, (groups in part, width, dense)."""
-        return self.group_sums(self.dense_columns, self.dense, rooted * fine.weights, part, rows)
+        return self.group_sums(self.crossed_columns, rooted * fine.weights, part, rows)
 
     def dense_information(self, root: FloatArray, fine: FineFactor) -> FloatArray:
         if self.dense == 0:
             return np.zeros((0, 0))
-        return self._information(self.dense_columns, self.dense, root, fine)
+        return self._information(self.crossed_columns, root, fine)
 
-    def _information(self, columns: IntArray, size: int, root: FloatArray, fine: FineFactor) -> FloatArray:
-        """B'(M - W G'G W)B for indicators B: a row's columns are ``columns`` (terms, rows)."""
-        total = np.zeros(size**2)
-        for one in columns:
-            for other in columns:
-                total += bin_sums(one * size + other, fine.weights, size**2)
-        information = total.reshape(size, size)
+    def _information(self, columns: RowColumns, root: FloatArray, fine: FineFactor) -> FloatArray:
+        """B'(M - W G'G W)B for some columns B of rows."""
+        information = columns.gram(fine.weights)
         for one, root_rows in zip(fine.runs, fine.roots, strict=True):
-            felt = sparse_sums(one, columns, fine.weights * root_rows, size)
+            felt = sparse_sums(one, columns, fine.weights * root_rows)
             information -= (felt.T @ felt).toarray()
-        for part, rows in self.row_chunks(self.width * size, self.width):
+        for part, rows in self.row_chunks(self.width * columns.size, self.width):
             here = fine.part(rows)
             weighted = self.rooted(root[part], here, part, rows) * here.weights
-            flat = self.group_sums(columns, size, weighted, part, rows).reshape(-1, size)
+            flat = self.group_sums(columns, weighted, part, rows).reshape(-1, columns.size)
             information -= flat.T @ flat
         return information
 
     def cross_information(self, root: FloatArray, fine: FineFactor) -> CrossInformation:
         if len(self.patterns) > _FEW_PATTERNS * self.n_fixed:
             return self._cross_information_by_rows(root, fine)
-        columns = np.vstack([self.dense_columns, self.dense + self.pattern])
-        both = self._information(columns, self.dense + len(self.patterns), root, fine)
+        both = self._information(self.crossed_columns.beside(self.pattern, len(self.patterns)), root, fine)
         dense, patterns = slice(self.dense), slice(self.dense, None)
         return CrossInformation(
             dense=both[dense, dense],
@@ -172,24 +162,24 @@ class LooseLayout(Layout):
             weighted = here.marginal(np.ascontiguousarray(design.T)).T
             with_fixed = self.rooted_sums(root[part], weighted, part, rows).reshape(-1, self.n_fixed)
             with_dense = self.crossed(rooted, here, part, rows).reshape(len(with_fixed), self.dense)
-            mixed += _row_sums(self.dense_columns[:, rows], weighted, self.dense) - with_dense.T @ with_fixed
+            mixed += self.crossed_columns.rows(rows).matrix().T @ weighted - with_dense.T @ with_fixed
             fixed += design.T @ weighted - with_fixed.T @ with_fixed
         return CrossInformation(self.dense_information(root, fine), mixed, fixed)
 
     def rooted_sums(self, root: FloatArray, values: FloatArray, part: slice, rows: slice) -> FloatArray:
         """L^-1 lam Z_L' values (rows, k) of some groups, (groups in part, width, k); root is of these groups."""
-        count = (part.stop - part.start) * self.width
-        sums = _row_sums(self.local_flat[:, rows] - part.start * self.width, values, count)
+        sums = np.asarray(self._local_of(part, rows).matrix().T @ values)
         product: FloatArray = root @ sums.reshape(-1, self.width, values.shape[1])
         return product
 
     def row_covariance(self, covariance: FloatArray, one_row: IntArray, other_row: IntArray) -> FloatArray:
         """Entries of Z_D covariance Z_D' at pairs of rows."""
         total, flat = np.zeros(len(one_row)), covariance.ravel()
-        for one in self.dense_columns:
+        for one, entry in self.crossed_columns:
             first = one[one_row] * self.dense
-            for other in self.dense_columns:
-                total += flat[first + other[other_row]]
+            for other, their in self.crossed_columns:
+                found = scaled(flat[first + other[other_row]], None if entry is None else entry[one_row])
+                total += scaled(found, None if their is None else their[other_row])
         return total
 
     def near(self, covariance: FloatArray, fine: FineFactor, rows: slice) -> list[Near]:
@@ -211,8 +201,9 @@ class LooseLayout(Layout):
         """Each row's dense columns of (groups in part, width, dense), summed: (width, rows)."""
         group = self.group[rows] - part.start
         total = np.zeros((len(group), self.width))
-        for column in self.dense_columns[:, rows]:
-            total += carried[group, :, column]
+        for column, entry in self.crossed_columns.rows(rows):
+            found = carried[group, :, column]
+            total += found if entry is None else found * entry[:, None]
         return np.ascontiguousarray(total.T)
 
     def leverage(self, root: FloatArray, fine: FineFactor, covariance: FloatArray) -> Leverage:
@@ -237,15 +228,7 @@ class LooseLayout(Layout):
         return Leverage(values, crossed, coarsest)
 
 
-def sparse_sums(run: Runs, columns: IntArray, values: FloatArray, size: int) -> sparse.csr_array:
-    """Sums of ``values`` (rows,) by level of a fine term and column (terms, rows), (levels, size)."""
-    levels = np.tile(run.level, len(columns))
-    return sparse.csr_array((np.tile(values, len(columns)), (levels, columns.ravel())), shape=(len(run.starts), size))
-
-
-def _row_sums(columns: IntArray, values: FloatArray, size: int) -> FloatArray:
-    """Sum the rows of ``values`` (rows, k) into ``size`` bins, once for each line of ``columns``."""
-    rows = columns.shape[1]
-    at = np.tile(np.arange(rows), columns.shape[0])
-    picks = sparse.csr_array((np.ones(columns.size), (columns.ravel(), at)), shape=(size, rows))
-    return np.asarray(picks @ values)
+def sparse_sums(run: Runs, columns: RowColumns, values: FloatArray) -> sparse.csr_array:
+    """Sums of ``values`` (rows,) by level of a fine term and column, (levels, columns)."""
+    levels, each = np.tile(run.level, len(columns.at)), np.tile(values, len(columns.at)) * columns.all_entries()
+    return sparse.csr_array((each, (levels, columns.at.ravel())), shape=(len(run.starts), columns.size))

@@ -27,8 +27,8 @@ def marginal_means(
     """Means at each combination of some factors, the other fixed factors averaged with equal weights.
 
     The scales of the result: ``link`` averages the linear predictor; ``conditional`` averages the probabilities
-    at random effects of zero; ``probability`` averages the probabilities integrated over the random intercepts
-    (Gauss-Hermite over their total variance). Standard errors of the probabilities are by the delta method
+    at random effects of zero; ``probability`` averages the probabilities integrated over the random effects
+    (Gauss-Hermite over their total variance in each cell). Standard errors of the probabilities are by the delta method
     from the covariance of the fixed effects; the variances of the random effects are held at their estimates,
     so these errors leave out what is not known about them. A Gaussian fit has the scales ``link`` and
     ``response``, which are the same.
@@ -64,20 +64,20 @@ def marginal_means(
     eta = rows @ fit.fixed_effects["estimate"].to_numpy()
     covariance = fit.covariance.to_numpy()
     scales = {}
-    for name, (value, slope) in _scales(fit, eta).items():
+    for name, (value, slope) in _scales(fit, eta, grid).items():
         jacobian = average @ (slope[:, None] * rows)
         scales[name] = _without(lost, average @ value, jacobian @ covariance @ jacobian.T)
     return EstimateSet(labels, scales)
 
 
-def _scales(fit: MixedModelFit, eta: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+def _scales(fit: MixedModelFit, eta: FloatArray, grid: pd.DataFrame) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Values and derivatives in eta, by scale."""
     same = (eta, np.ones_like(eta))
     if fit.family == GAUSSIAN:
         return {LINK: same, RESPONSE: same}
     return {
         LINK: same,
-        PROBABILITY: integrated_probability(eta, fit.random_sd),
+        PROBABILITY: integrated_probability(eta, fit.predictor_sd(grid)),
         CONDITIONAL: integrated_probability(eta, 0.0),
     }
 
@@ -111,8 +111,8 @@ def _axis(fixed: FixedPart, name: str, at: Mapping[str, Sequence[Any]]) -> list[
     return list(fixed.levels[name]) if name in fixed.levels else [fixed.centers[name]]
 
 
-def integrated_probability(eta: FloatArray, sd: float) -> tuple[FloatArray, FloatArray]:
-    """Mean of the inverse logit of eta + sd * normal, and its derivative in eta.
+def integrated_probability(eta: FloatArray, sd: float | FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean of the inverse logit of eta + sd * normal, and its derivative in eta; sd is one for all, or (n,).
 
     >>> import numpy as np
     >>> value, slope = integrated_probability(np.array([0.0]), 2.0)
@@ -121,7 +121,7 @@ def integrated_probability(eta: FloatArray, sd: float) -> tuple[FloatArray, Floa
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights = weights / weights.sum()
-    probability = expit(eta[:, None] + sd * nodes)
+    probability = expit(eta[:, None] + np.broadcast_to(sd, eta.shape)[:, None] * nodes)
     return probability @ weights, (probability * (1.0 - probability)) @ weights
 
 

@@ -1,4 +1,4 @@
-"""Fit a mixed model with random intercepts: the front door of the engine."""
+"""Fit a mixed model with random intercepts and slopes: the front door of the engine."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,13 +13,14 @@ from bias_platform.statistics.curvature import conditional_information, observed
 from bias_platform.statistics.design import Design, build_design
 from bias_platform.statistics.diagnostics import diagnose
 from bias_platform.statistics.errors import ModelError
-from bias_platform.statistics.fit_tables import components_table, conditional_modes, fixed_effects_table
+from bias_platform.statistics.fit_tables import conditional_modes, fixed_effects_table
 from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.linear_mixed_model import Method, fit_linear_design
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.optimum import Optimum, find_optimum
 from bias_platform.statistics.response import BINOMIAL, GAUSSIAN
 from bias_platform.statistics.start_values import find_start
+from bias_platform.statistics.variance_components import live_entries, tabulate_components
 
 StandardErrors = Literal["full", "joint"]
 
@@ -41,8 +42,11 @@ def fit_mixed_model(
 
     Args:
         formula: fixed part as formulaic reads it (``persona * system``, ``C(template, contr.sum)``,
-            ``C(persona, contr.treatment('control'))``); any number of random intercepts, crossed or nested.
-            The response is a 0/1 column or ``cbind(successes, failures)``; if Gaussian, a numeric column.
+            ``C(persona, contr.treatment('control'))``); any number of random terms, crossed or nested: intercepts
+            ``(1 | item)``, intercepts with correlated slopes ``(1 + x | item)``, uncorrelated ones ``(1 + x || item)``,
+            slopes alone ``(0 + x | item)``; x a number or a factor (with ``||``, each column of its coding has a
+            variance of its own). The response is a 0/1 column or ``cbind(successes, failures)``; if Gaussian, a
+            numeric column.
         data: one row an answer (or a row of counts). Missing values are refused, never dropped.
         family: ``"binomial"`` or ``"gaussian"``.
         method: Gaussian only: ``"REML"`` (the default) or ``"ML"``.
@@ -97,21 +101,25 @@ def _fit_binomial(design: Design, standard_errors: StandardErrors) -> MixedModel
     covariance = _covariance(layout, optimum, standard_errors)
     found = optimum.evaluation
     fixed = fixed_effects_table(design, found.beta, covariance.beta)
+    components = tabulate_components(design.terms, design.shape, found.theta, optimum.zero, covariance.theta)
     return MixedModelFit(
         formula=design.formula.text,
         family=BINOMIAL,
         method="Laplace",
         loglik=found.loglik + design.constant,
         fixed_effects=fixed,
-        variance_components=components_table(design, found.sd, covariance.sd_errors, optimum.zero),
+        variance_components=components.deviations,
+        random_correlations=components.correlations,
         covariance=pd.DataFrame(covariance.beta, design.fixed.columns, design.fixed.columns),
         diagnostics=diagnose(design, optimum, fixed, layout.plan.grouping, covariance.usable),
         standard_errors=standard_errors if covariance.usable else "joint",
         n_rows=design.n_rows,
         n_observations=design.n_observations,
         n_levels={term.name: term.size for term in design.terms},
-        df_model=design.n_fixed + len(design.terms),
-        conditional_modes=conditional_modes(design, layout, found.modes, found.sd),
+        df_model=design.n_fixed + design.shape.parameters,
+        conditional_modes=conditional_modes(design, layout, found.modes, found.theta),
+        theta=found.theta,
+        residual_sd=1.0,
         design=design,
     )
 
@@ -119,24 +127,21 @@ def _fit_binomial(design: Design, standard_errors: StandardErrors) -> MixedModel
 @dataclass(frozen=True)
 class _Covariance:
     beta: FloatArray
-    sd_errors: FloatArray
-    """Standard error of each term's deviation; NaN where it is zero or was not computed."""
+    theta: FloatArray | None
+    """Of its free entries; None where it was not computed."""
     usable: bool
     """Whether the observed information could be inverted."""
 
 
 def _covariance(layout: Layout, optimum: Optimum, standard_errors: StandardErrors) -> _Covariance:
     found, p = optimum.evaluation, layout.n_fixed
-    errors = np.full(len(found.sd), np.nan)
     if standard_errors == "full":
-        live = np.flatnonzero(found.sd != 0.0).astype(np.int64)
-        inverse = _inverse(observed_information(layout, found, live))
+        inverse = _inverse(observed_information(layout, found, live_entries(layout.shape, optimum.zero)))
         if inverse is not None:
-            errors[live] = np.sqrt(np.diag(inverse)[p:])
-            return _Covariance(inverse[:p, :p], errors, True)
+            return _Covariance(inverse[:p, :p], inverse[p:, p:], True)
     joint, _ = conditional_information(layout, found)
     inverted = np.asarray(np.linalg.pinv(joint, hermitian=True), dtype=np.float64)
-    return _Covariance(inverted, errors, standard_errors == "joint")
+    return _Covariance(inverted, None, standard_errors == "joint")
 
 
 def _inverse(information: FloatArray) -> FloatArray | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.diagnostics import Diagnostics
 
@@ -24,8 +25,12 @@ class MixedModelFit:
     fixed_effects: pd.DataFrame
     """Index: coefficient; columns ``estimate``, ``standard_error``, ``z``, ``p`` (two-sided, normal)."""
     variance_components: pd.DataFrame
-    """Columns ``term``, ``levels``, ``sd``, ``variance``, ``sd_standard_error``, ``singular`` (zero). If Gaussian, the
-    last row is ``residual`` (its levels are the observations)."""
+    """Columns ``term``, ``effect``, ``levels``, ``sd``, ``variance``, ``sd_standard_error``, ``singular``: one row an
+    effect of a random term, which is ``Intercept`` or a slope. Singular: the variance is zero, or the correlations of
+    the term are at their limit. If Gaussian, the last row is ``residual`` (its levels are the observations)."""
+    random_correlations: pd.DataFrame
+    """Columns ``term``, ``effect``, ``other``, ``correlation``, ``standard_error``: the pairs of effects of each term
+    that has several."""
     covariance: pd.DataFrame
     """Covariance of the fixed effects, named on both sides."""
     diagnostics: Diagnostics
@@ -38,8 +43,13 @@ class MixedModelFit:
     n_levels: dict[str, int]
     df_model: int
     """Parameters: fixed effects and variance components, zero ones and the residual included."""
-    conditional_modes: dict[str, pd.Series] = field(repr=False)
-    """Modes of the random effects, by term and level."""
+    conditional_modes: dict[str, pd.Series | pd.DataFrame] = field(repr=False)
+    """Modes of the random effects, by term: a value a level, or of a term with slopes a frame (levels x effects)."""
+    theta: FloatArray = field(repr=False)
+    """Entries of the factors of the random terms' covariances (see `random_terms`); if Gaussian, relative to the
+    residual's deviation."""
+    residual_sd: float
+    """Of a Gaussian model; 1 otherwise."""
     design: Design = field(repr=False)
 
     @property
@@ -57,7 +67,20 @@ class MixedModelFit:
         """What a reader of the fit must know, in plain sentences."""
         return self.diagnostics.messages
 
-    @property
-    def random_sd(self) -> float:
-        """Standard deviation of all random intercepts of one answer together."""
-        return float(np.sqrt(self.variance_components["variance"].iloc[: len(self.n_levels)].sum()))
+    def predictor_sd(self, rows: pd.DataFrame) -> FloatArray:
+        """Standard deviation of all random effects together in the predictor of new rows, (n,).
+
+        Args:
+            rows: the fixed variables; a slope of a variable that is not among them has its variance averaged over the
+                observations.
+        """
+        variance = np.zeros(len(rows))
+        for k, term in enumerate(self.design.terms):
+            factor = self.residual_sd * self.design.shape.matrix(self.theta, k)
+            if term.basis is None:
+                variance += factor[0, 0] ** 2
+            elif set(term.slope_variables) <= set(rows.columns):
+                variance += ((term.basis.of_new_rows(rows) @ factor) ** 2).sum(axis=1)
+            else:
+                variance += (factor**2).sum()
+        return np.sqrt(variance)

@@ -34,21 +34,36 @@ class Modes:
         fine = sum(float(np.vdot(one, their)) for one, their in zip(self.fine, other.fine, strict=True))
         return fine + float(np.vdot(self.local, other.local) + self.dense @ other.dense)
 
-    def scaled(self, layout: Layout, factors: FloatArray) -> "Modes":
-        """Each term times its own factor (terms,)."""
-        fine = tuple(one * factors[term] for one, term in zip(self.fine, layout.plan.fine.index, strict=True))
-        return Modes(fine, self.local * factors[layout.local_term], self.dense * factors[layout.dense_term])
+    def products(self, layout: Layout, other: "Modes") -> FloatArray:
+        """(parameters,): for each entry of theta, its row here times its column there, summed over levels."""
+        shape = layout.shape
+        totals = self.times(other).totals(layout)
+        found: FloatArray = totals[shape.row]
+        for at in shape.mixed:
+            row, column = int(shape.row[at]), int(shape.column[at])
+            found[at] = np.vdot(self.of_component(layout, row), other.of_component(layout, column))
+        return found
+
+    def of_component(self, layout: Layout, component: int) -> FloatArray:
+        """The columns of one component, levels on the last axis."""
+        plan = layout.plan
+        if component in plan.fine.index:
+            return self.fine[plan.fine.index.index(component)]
+        inside = component in plan.local.index
+        terms, values = (plan.local, self.local) if inside else (plan.dense, self.dense)
+        at, offsets = terms.index.index(component), terms.offsets
+        return values[..., offsets[at] : offsets[at + 1]]
 
     def totals(self, layout: Layout) -> FloatArray:
-        """Sum over the columns of each term, (terms,)."""
-        total = bin_sums(layout.local_term, self.local.sum(axis=0), layout.terms)
-        total += bin_sums(layout.dense_term, self.dense, layout.terms)
-        for one, term in zip(self.fine, layout.plan.fine.index, strict=True):
-            total[term] += one.sum()
+        """Sum over the columns of each component, (components,)."""
+        total = bin_sums(layout.local_component, self.local.sum(axis=0), layout.components)
+        total += bin_sums(layout.dense_component, self.dense, layout.components)
+        for one, component in zip(self.fine, layout.plan.fine.index, strict=True):
+            total[component] += one.sum()
         return total
 
     def counts(self, layout: Layout) -> FloatArray:
-        """Number of columns of each term, (terms,)."""
+        """Number of columns of each component, (components,)."""
         ones = Modes(tuple(map(np.ones_like, self.fine)), np.ones_like(self.local), np.ones_like(self.dense))
         return ones.totals(layout)
 

@@ -1,4 +1,4 @@
-"""Where the optimiser starts: damped joint Newton steps for (beta, u) with EM updates of the deviations."""
+"""Where the optimiser starts: damped joint Newton steps for (beta, u) with EM updates of the covariances."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,11 @@ import scipy.linalg as sla
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.block_factor import BlockFactor, dense_cholesky, dense_inverse, exact_solver
 from bias_platform.statistics.determined import determined_levels
+from bias_platform.statistics.expectation import expectation_step, first_theta, theta_scale
 from bias_platform.statistics.laplace import Point, penalised_gradient, point_at
 from bias_platform.statistics.layout import CrossInformation, Layout
 from bias_platform.statistics.modes import Modes, zero_modes
+from bias_platform.statistics.scales import Scales, scales_of
 
 _STEPS = 7
 _FIRST_NESTED, _FIRST_DENSE = 0.7, 0.15
@@ -19,39 +21,39 @@ _FIRST_NESTED, _FIRST_DENSE = 0.7, 0.15
 
 @dataclass(frozen=True)
 class StartValues:
-    """First guess of beta, the standard deviations and the modes, with the scales of beta and sd there."""
+    """First guess of beta, theta and the modes, with the scales of beta and theta there."""
 
     beta: FloatArray
-    sd: FloatArray
+    theta: FloatArray
     modes: Modes
     dense_factor: FloatArray
     beta_root: FloatArray
     """(p, p) with ``beta_root @ beta_root.T`` about the covariance of beta."""
-    sd_scale: FloatArray
-    """(terms,): about the standard error of each standard deviation."""
+    theta_scale: FloatArray
+    """(parameters,): about the standard error of each entry of theta."""
 
 
 def find_start(layout: Layout) -> StartValues:
     """A few steps towards the optimum, cheap because no mode is searched to the end."""
     rate = layout.successes.sum() / layout.trials.sum()
-    sd = np.full(layout.terms, _FIRST_NESTED)
-    sd[list(layout.plan.dense.index)] = _FIRST_DENSE
+    theta = first_theta(layout, _FIRST_NESTED, _FIRST_DENSE)
     beta, modes = _constant_start(layout, float(np.log(rate / (1 - rate)))), zero_modes(layout)
     levels = modes.counts(layout)
-    point = point_at(layout, beta, sd, modes)
+    point = point_at(layout, beta, scales_of(layout, theta), modes)
     for _ in range(_STEPS):
-        blocks = BlockFactor(layout, sd, point.weights)
+        blocks = BlockFactor(layout, theta, point.weights)
         information = layout.cross_information(blocks.root, blocks.fine)
         factor = dense_cholesky(blocks.scaled(information.dense))
         step = _joint_step(layout, blocks, information=information, factor=factor, point=point, modes=modes)
-        beta, modes, point, moved = _damped_joint(layout, sd, beta=beta, modes=modes, point=point, step=step)
+        beta, modes, point, moved = _damped_joint(layout, blocks.scales, beta=beta, modes=modes, point=point, step=step)
         determined = _determined(layout, blocks, factor)
-        ratio = _expectation_step(layout, modes, determined, levels)
-        sd, modes = sd * ratio, modes.scaled(layout, 1.0 / ratio)
-        if moved < 0.1 and float(np.maximum(ratio, 1.0 / ratio).max()) < 1.05:
+        update = expectation_step(layout, theta, modes, levels, determined)
+        theta, modes = update.theta, scales_of(layout, update.back).effects(modes)
+        if moved < 0.1 and update.change < 1.05:
             break
     joint = blocks.joint_information(information, factor)
-    return StartValues(beta, sd, modes, factor, _inverse_root(joint), _sd_scale(sd, determined, levels))
+    scale = theta_scale(layout.shape, theta, determined, levels, 0.3)
+    return StartValues(beta, theta, modes, factor, _inverse_root(joint), scale)
 
 
 def _constant_start(layout: Layout, logit: float) -> FloatArray:
@@ -79,13 +81,13 @@ def _joint_step(
     joint[np.diag_indices_from(joint)] *= 1.0 + 1e-10
     beta = sla.solve(joint, score, assume_a="pos")
     answer = blocks.posterior(point.weights * layout.spread_fixed(beta), solver).modes
-    gradient = penalised_gradient(layout, blocks.sd, point, modes)
+    gradient = penalised_gradient(layout, blocks.scales, point, modes)
     return beta, step.moved(answer, -1.0), float(score @ beta) + gradient.dot(step)
 
 
 def _damped_joint(
     layout: Layout,
-    sd: FloatArray,
+    scales: Scales,
     *,
     beta: FloatArray,
     modes: Modes,
@@ -95,7 +97,7 @@ def _damped_joint(
     size = min(1.0, 4.0 / max(1e-12, float(np.abs(step[0]).max())))
     for _ in range(20):
         ahead_beta, ahead_modes = beta + size * step[0], modes.moved(step[1], size)
-        ahead = point_at(layout, ahead_beta, sd, ahead_modes)
+        ahead = point_at(layout, ahead_beta, scales, ahead_modes)
         if ahead.objective > point.objective:
             return ahead_beta, ahead_modes, ahead, step[2]
         size *= 0.5
@@ -104,14 +106,8 @@ def _damped_joint(
 
 def _determined(layout: Layout, blocks: BlockFactor, factor: FloatArray) -> FloatArray:
     inverse = dense_inverse(factor)
-    leverage = layout.leverage(blocks.root, blocks.fine, blocks.dense_sd[:, None] * inverse * blocks.dense_sd)
-    return determined_levels(layout, blocks, leverage, np.diag(inverse))
-
-
-def _expectation_step(layout: Layout, modes: Modes, determined: FloatArray, levels: FloatArray) -> FloatArray:
-    """EM update of the deviations: a factor for each term."""
-    total = modes.times(modes).totals(layout) + levels - determined
-    return np.clip(np.sqrt(total / levels), 0.5, 2.0)
+    leverage = layout.leverage(blocks.root, blocks.fine, blocks.scales.dense.covariance(inverse))
+    return determined_levels(layout, blocks, leverage, inverse)
 
 
 def _inverse_root(information: FloatArray) -> FloatArray:
@@ -120,9 +116,3 @@ def _inverse_root(information: FloatArray) -> FloatArray:
     factor = sla.cholesky(information, lower=True)
     root: FloatArray = sla.solve_triangular(factor, np.eye(len(factor)), lower=True).T
     return root
-
-
-def _sd_scale(sd: FloatArray, determined: FloatArray, levels: FloatArray) -> FloatArray:
-    """From the expected information on sd, 2 sum (1 - posterior variance)^2 / sd^2, at most 0.3."""
-    known = determined**2 / levels
-    return np.minimum(np.abs(sd) / np.sqrt(2.0 * np.maximum(known, 1e-12)), 0.3)

@@ -71,7 +71,7 @@ def test_fine_terms_first_is_the_same_function_as_one_block(name: str, formula: 
     block, fine = (evaluate(layout, beta, sd, zero_modes(layout)) for layout in layouts)
     assert fine.loglik == pytest.approx(block.loglik, rel=1e-12)
     assert fine.beta_gradient == pytest.approx(block.beta_gradient, abs=1e-8)
-    assert fine.sd_gradient == pytest.approx(block.sd_gradient, abs=1e-8)
+    assert fine.theta_gradient == pytest.approx(block.theta_gradient, abs=1e-8)
     live = np.arange(len(sd))
     informations = [observed_information(*pair, live) for pair in zip(layouts, (block, fine), strict=True)]
     assert informations[1] == pytest.approx(informations[0], rel=1e-7, abs=1e-4)

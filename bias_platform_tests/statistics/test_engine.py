@@ -39,6 +39,29 @@ DESIGNS = {
     "two dense terms": (
         "yes ~ x + (1 | item) + (1 | item:system) + (1 | template) + (1 | persona:template)", 1.0, LooseLayout, 1
     ),
+    "slope by item": ("yes ~ x + (1 + x | item)", 1.0, LooseLayout, 0),
+    "slopes on both sides": ("yes ~ x + (1 + x | item) + (x | persona) + (1 | persona:template)", 1.0, LooseLayout, 0),
+    "factor slope by item, grid": (
+        "yes ~ persona * system + (1 + system | item) + (1 | item:persona) + (1 | persona:template)", 1.0, GridLayout, 0
+    ),
+    "factor slope by item, fine, grid": (
+        "yes ~ persona * system + (1 + system | item) + (1 | item:persona) + (1 | persona:template)", 1.0, GridLayout, 1
+    ),
+    "factor slope by item, fine, few rows": (
+        "yes ~ persona * system + (1 + system | item) + (1 | item:persona) + (0 + system | persona:template)",
+        0.4, LooseLayout, 1,
+    ),
+    "crossed factor slope, grid": (
+        "yes ~ persona * system + (1 | item) + (system | persona:template)", 1.0, GridLayout, 0
+    ),
+    "uncorrelated slopes": ("yes ~ x + system + (x + system || item) + (x || persona)", 1.0, LooseLayout, 0),
+    "slope alone": ("yes ~ x + (0 + x | item) + (1 | persona:template)", 1.0, LooseLayout, 0),
+    "three effects": (
+        "yes ~ x + template + (x + system | item) + (1 | item:system) + (1 | persona)", 1.0, LooseLayout, 0
+    ),
+    "three effects, fine": (
+        "yes ~ x + template + (x + system | item) + (1 | item:system) + (1 | persona)", 1.0, LooseLayout, 1
+    ),
 }  # fmt: skip
 
 
@@ -57,14 +80,27 @@ def prepared(name: str) -> tuple[Design, Layout]:
 
 def somewhere(design: Design) -> tuple[arrays.FloatArray, arrays.FloatArray]:
     rng = np.random.default_rng(7)
-    sd = rng.uniform(0.3, 1.0, len(design.terms))
-    sd[-1] *= -1.0
-    return rng.normal(0, 0.3, design.n_fixed), sd
+    theta = rng.uniform(0.3, 1.0, design.shape.parameters)
+    theta[-1] *= -1.0
+    theta[design.shape.mixed] -= 0.7
+    return rng.normal(0, 0.3, design.n_fixed), theta
 
 
-def plain_loglik(design: Design, beta: arrays.FloatArray, sd: arrays.FloatArray) -> float:
+def scaled_columns(design: Design, theta: arrays.FloatArray) -> arrays.FloatArray:
+    """Z T, dense."""
+    columns = [np.eye(one.size)[one.code] for one in design.components]
+    columns = [
+        z if one.values is None else z * one.values[:, None] for z, one in zip(columns, design.components, strict=True)
+    ]
+    moved = [np.zeros_like(z) for z in columns]
+    for row, column, entry in zip(design.shape.row, design.shape.column, theta, strict=True):
+        moved[column] += entry * columns[row]
+    return np.hstack(moved)
+
+
+def plain_loglik(design: Design, beta: arrays.FloatArray, theta: arrays.FloatArray) -> float:
     """The Laplace approximation with dense matrices."""
-    z = np.hstack([np.eye(t.size)[t.code] * s for t, s in zip(design.terms, sd, strict=True)])
+    z = scaled_columns(design, theta)
     offset, u = design.fixed.patterns[design.pattern] @ beta, np.zeros(z.shape[1])
     for _ in range(30):
         eta = offset + z @ u
@@ -78,19 +114,19 @@ def plain_loglik(design: Design, beta: arrays.FloatArray, sd: arrays.FloatArray)
 @pytest.mark.parametrize("name", DESIGNS)
 def test_value_is_the_plain_laplace_approximation(name: str) -> None:
     design, layout = prepared(name)
-    beta, sd = somewhere(design)
-    assert evaluate(layout, beta, sd, zero_modes(layout)).loglik == pytest.approx(
-        plain_loglik(design, beta, sd), abs=1e-8
+    beta, theta = somewhere(design)
+    assert evaluate(layout, beta, theta, zero_modes(layout)).loglik == pytest.approx(
+        plain_loglik(design, beta, theta), abs=1e-8
     )
 
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_gradient_is_the_central_difference(name: str) -> None:
     design, layout = prepared(name)
-    beta, sd = somewhere(design)
-    here = evaluate(layout, beta, sd, zero_modes(layout))
-    both, p = np.concatenate([beta, sd]), len(beta)
-    gradient = np.concatenate([here.beta_gradient, here.sd_gradient])
+    beta, theta = somewhere(design)
+    here = evaluate(layout, beta, theta, zero_modes(layout))
+    both, p = np.concatenate([beta, theta]), len(beta)
+    gradient = np.concatenate([here.beta_gradient, here.theta_gradient])
     for at in range(len(both)):
         step = np.zeros_like(both)
         step[at] = 1e-5
@@ -101,25 +137,25 @@ def test_gradient_is_the_central_difference(name: str) -> None:
 @pytest.mark.parametrize("name", DESIGNS)
 def test_approximate_solves_find_the_same_mode(name: str) -> None:
     design, layout = prepared(name)
-    beta, sd = somewhere(design)
-    here = evaluate(layout, beta, sd, zero_modes(layout))
-    near = evaluate(layout, beta + 0.1, sd * 1.2, here.modes, here.dense_factor)
-    assert near.loglik == pytest.approx(evaluate(layout, beta + 0.1, sd * 1.2, here.modes).loglik, abs=1e-9)
+    beta, theta = somewhere(design)
+    here = evaluate(layout, beta, theta, zero_modes(layout))
+    near = evaluate(layout, beta + 0.1, theta * 1.2, here.modes, here.dense_factor)
+    assert near.loglik == pytest.approx(evaluate(layout, beta + 0.1, theta * 1.2, here.modes).loglik, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_information_is_the_differenced_gradient(name: str) -> None:
     layout = prepared(name)[1]
     found = find_optimum(layout, find_start(layout)).evaluation
-    live = np.flatnonzero(found.sd)
+    live = np.flatnonzero(layout.shape.lengths(found.theta)[layout.shape.column] > 1e-5)
     information = observed_information(layout, found, live)
-    both, p = np.concatenate([found.beta, found.sd]), len(found.beta)
+    both, p = np.concatenate([found.beta, found.theta]), len(found.beta)
     kept = [*range(p), *(p + live)]
     for row, at in enumerate(kept):
         step = np.zeros_like(both)
         step[at] = 1e-4
         ends = [evaluate(layout, (both + s)[:p], (both + s)[p:], found.modes) for s in (step, -step)]
-        slopes = [np.concatenate([end.beta_gradient, end.sd_gradient])[kept] for end in ends]
+        slopes = [np.concatenate([end.beta_gradient, end.theta_gradient])[kept] for end in ends]
         assert information[row] == pytest.approx((slopes[1] - slopes[0]) / 2e-4, rel=2e-3, abs=2e-2)
         assert information[row, :p] == pytest.approx((slopes[1] - slopes[0])[:p] / 2e-4, abs=5e-3)
 
