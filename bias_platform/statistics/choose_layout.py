@@ -18,13 +18,17 @@ _ROW, _SUM, _BLOCK = 1_500.0, 250.0, 30_000.0
 """Cost of one row's likelihood, one row's share of a bincount, one block: in operations of a matrix product."""
 
 
-def lay_out(design: Design) -> Layout:
+def lay_out(design: Design, fine: bool = True) -> Layout:
     """The cheapest layout for a design.
+
+    Args:
+        fine: whether terms may be eliminated before the blocks, where their own posterior is never formed.
 
     Raises:
         ModelError: two crossed factors have too many levels.
     """
-    plans = sorted(elimination_plans(design), key=lambda plan: plan.dense.width)
+    able = [plan for plan in elimination_plans(design) if fine or not plan.fine.index]
+    plans = sorted(able, key=lambda plan: plan.dense.width)
     best, cost = plans[0], np.inf
     grid: tuple[IntArray, IntArray] | None = None
     for plan in plans:

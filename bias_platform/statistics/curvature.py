@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg as sla
 
 from bias_platform.statistics.arrays import FloatArray, IntArray
+from bias_platform.statistics.block_curvature import block_curvature, is_cheaper
 from bias_platform.statistics.evaluation import Evaluation, evaluate
 from bias_platform.statistics.grid_curvature import grid_curvature
 from bias_platform.statistics.grid_layout import GridLayout
@@ -44,19 +45,26 @@ def observed_information(layout: Layout, found: Evaluation, live: IntArray) -> F
     p = layout.n_fixed
     full = np.zeros((p + len(live),) * 2)
     full[:p, :p] = information
+    here = np.concatenate([found.beta_gradient, found.theta_gradient[live]])
     for at, entry in enumerate(live):
         step = 1e-4 * max(abs(float(found.theta[entry])), 0.1)
         theta = found.theta.copy()
         theta[entry] += step
-        ahead = evaluate(layout, found.beta, theta, found.modes, found.dense_factor)
-        full[:p, p + at] = (found.beta_gradient - ahead.beta_gradient) / step
-        full[p:, p + at] = (found.theta_gradient - ahead.theta_gradient)[live] / step
+        full[:, p + at] = (here - _gradient(layout, found, theta, live)) / step
     full[p:, :p] = full[:p, p:].T
     full[p:, p:] = 0.5 * (full[p:, p:] + full[p:, p:].T)
     return full
 
 
+def _gradient(layout: Layout, near: Evaluation, theta: FloatArray, live: IntArray) -> FloatArray:
+    """In (beta, live theta); the rest of the evaluation, which is large, is given up at once."""
+    found = evaluate(layout, near.beta, theta, near.modes, near.dense_factor)
+    return np.concatenate([found.beta_gradient, found.theta_gradient[live]])
+
+
 def _half_log_determinant(layout: Layout, found: Evaluation, answer: FloatArray) -> FloatArray:
+    if isinstance(layout, GridLayout) and is_cheaper(layout):
+        return block_curvature(layout, found, answer)
     if isinstance(layout, GridLayout):
         return grid_curvature(layout, found, answer, BETWEEN_BUDGET)
     if isinstance(layout, LooseLayout):

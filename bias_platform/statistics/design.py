@@ -87,13 +87,17 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     slopes = [term.basis.pattern for term in terms if term.basis is not None]
     code, first = combine_codes([fixed.pattern, *(term.code for term in terms), *slopes])
     count = len(first)
+    kept = tuple(_at_rows(term, first) for term in terms)
+    alone = {term.columns[0]: term.code for term in kept if len(term.columns) == 1}
     counts, sums = bin_sums(code, trials, count), bin_sums(code, totals, count)
-    apart = totals / trials - (sums / counts)[code]
+    within = 0.0
+    if family == GAUSSIAN:
+        within = float(trials @ (totals / trials - (sums / counts)[code]) ** 2)
     return Design(
         formula=parsed,
         fixed=fixed,
-        terms=tuple(_at_rows(term, first) for term in terms),
-        column_codes={name: codes[first] for name, (codes, _) in coded.items()},
+        terms=kept,
+        column_codes=alone | {name: codes[first] for name, (codes, _) in coded.items() if name not in alone},
         pattern=fixed.pattern[first],
         trials=counts,
         successes=sums,
@@ -101,7 +105,7 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
         n_rows=len(data),
         n_observations=int(trials.sum()),
         family=family,
-        within=float(trials @ apart**2) if family == GAUSSIAN else 0.0,
+        within=within,
     )
 
 

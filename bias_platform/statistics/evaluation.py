@@ -42,9 +42,7 @@ class Evaluation:
 
     def outer_weights(self) -> tuple[FloatArray, FloatArray]:
         """Of each row, dW/d eta, and what half of d2 log|H| / d eta2 has on its diagonal."""
-        weights, mean = self.point.weights, self.point.mean
-        first = weights * (1.0 - 2.0 * mean)
-        second = weights * (1.0 - 6.0 * mean * (1.0 - mean))
+        first, second = self.point.skewed_weights(self.blocks.layout)
         return first, 0.5 * self.leverage * second - first * self.pull
 
 
@@ -62,7 +60,7 @@ def evaluate(
     inverse = dense_inverse(factor)
     covariance = blocks.scales.dense.covariance(inverse)
     leverage = layout.leverage(blocks.root, blocks.fine, covariance)
-    half = 0.5 * point.weights * (1.0 - 2.0 * point.mean) * leverage.values
+    half = 0.5 * point.skewed_weights(layout)[0] * leverage.values
     shift = blocks.posterior(half, exact_solver(factor))
     score = point.residual - half + point.weights * shift.rows
     along = sums(layout, score).products(layout, modes) - sums(layout, point.residual).products(layout, shift.modes)

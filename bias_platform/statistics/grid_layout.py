@@ -42,8 +42,8 @@ class GridLayout(Layout):
             _sums(columns * len(one.starts) + one.level[:, None], entries, self.width * len(one.starts))
             for one in self.fine
         )
-        dense = _sums(plan.dense.columns[first], _entries(plan.dense, first), self.dense)
-        self.dense_rows = sparse.csr_array(dense.T)
+        self.dense_sums = _sums(plan.dense.columns[first], _entries(plan.dense, first), self.dense)
+        self.dense_rows = sparse.csr_array(self.dense_sums.T)
         self.one_intercept = self.width == 1 and plan.local.values[0] is None
 
     def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
@@ -75,7 +75,7 @@ class GridLayout(Layout):
         return total
 
     def sum_dense(self, rows: FloatArray) -> FloatArray:
-        total: FloatArray = rows.sum(axis=0) @ self.dense_rows
+        total: FloatArray = self.dense_sums @ rows.sum(axis=0)
         return total
 
     def local_gram(self, fine: FineFactor) -> FloatArray:
@@ -111,8 +111,8 @@ class GridLayout(Layout):
         return self._to_dense(self.cell_information(root, fine))
 
     def _to_dense(self, information: FloatArray) -> FloatArray:
-        half = self.dense_rows.T @ information
-        full: FloatArray = np.asarray(self.dense_rows.T @ np.ascontiguousarray(half.T))
+        half = self.dense_sums @ information
+        full: FloatArray = np.asarray(self.dense_sums @ np.ascontiguousarray(half.T))
         return full
 
     def cross_information(self, root: FloatArray, fine: FineFactor) -> CrossInformation:
@@ -120,7 +120,7 @@ class GridLayout(Layout):
         with_fixed = information @ self.fixed_rows
         return CrossInformation(
             dense=self._to_dense(information),
-            dense_fixed=np.asarray(self.dense_rows.T @ with_fixed),
+            dense_fixed=np.asarray(self.dense_sums @ with_fixed),
             fixed=self.fixed_rows.T @ with_fixed,
         )
 

@@ -30,25 +30,33 @@ class Point:
     """Z T u."""
     residual: FloatArray
     """y - n mu."""
-    mean: FloatArray
     weights: FloatArray
+    """n mu (1 - mu)."""
+
+    def skewed_weights(self, layout: Layout) -> tuple[FloatArray, FloatArray]:
+        """First and second derivative of the weights in eta: w (1 - 2 mu) and w (1 - 6 mu (1 - mu))."""
+        trials = np.maximum(layout.trials, 1e-300)
+        mean = (layout.successes - self.residual) / trials
+        return self.weights * (1.0 - 2.0 * mean), self.weights * (1.0 - 6.0 * self.weights / trials)
 
 
 def point_at(layout: Layout, beta: FloatArray, scales: Scales, modes: Modes) -> Point:
     """Row arrays of the model at given fixed effects, T and standardised random effects."""
     effects = spread(layout, scales.effects(modes))
     eta = effects + layout.spread_fixed(beta)
-    small = np.exp(-np.abs(eta))
-    mean = np.where(eta >= 0, 1.0, small) / (1.0 + small)
-    softplus = np.maximum(eta, 0.0) + np.log1p(small)
+    small = np.abs(eta)
+    np.exp(np.negative(small, out=small), out=small)
+    softplus = np.log1p(small)
+    softplus += np.maximum(eta, 0.0)
     loglik = float(np.vdot(layout.successes, eta) - np.vdot(layout.trials, softplus))
-    return Point(
-        objective=loglik - 0.5 * modes.dot(modes),
-        effects=effects,
-        residual=layout.successes - layout.trials * mean,
-        mean=mean,
-        weights=layout.trials * small / (1.0 + small) ** 2,
-    )
+    larger = np.reciprocal(1.0 + small, out=softplus)
+    small *= larger
+    residual = np.where(eta >= 0, larger, small)
+    residual *= layout.trials
+    np.subtract(layout.successes, residual, out=residual)
+    larger *= small
+    larger *= layout.trials
+    return Point(loglik - 0.5 * modes.dot(modes), effects, residual, larger)
 
 
 def penalised_gradient(layout: Layout, scales: Scales, point: Point, modes: Modes) -> Modes:

@@ -112,6 +112,10 @@ class Layout(ABC):
 
     def chunks(self, numbers: int) -> Iterator[slice]:
         """Slices of groups that fit the cache at so many numbers a group."""
-        step = max(1, _CHUNK_NUMBERS // max(1, numbers))
+        return self.chunks_of(_CHUNK_NUMBERS, numbers)
+
+    def chunks_of(self, most: int, numbers: int) -> Iterator[slice]:
+        """Slices of groups of at most so many numbers, at so many a group."""
+        step = max(1, most // max(1, numbers))
         for start in range(0, self.groups, step):
             yield slice(start, min(start + step, self.groups))

@@ -216,12 +216,17 @@ def _terms_of(
 def _levels(columns: tuple[str, ...], coded: Coded, text: str) -> tuple[str, IntArray, tuple[str, ...]]:
     """Name of a grouping, level of each row, names of the levels."""
     name = ":".join(columns)
-    code, first = combine_codes([coded[column][0] for column in columns])
+    if len(columns) == 1:
+        code, first = coded[name][0], np.arange(len(coded[name][1]))
+    else:
+        code, first = combine_codes([coded[column][0] for column in columns])
     if len(first) < 2:
         raise ModelError(
             f"The grouping {name!r} in the formula {text!r} has a single level: a variance cannot be estimated "
             "from it; remove the term."
         )
+    if len(columns) == 1:
+        return name, code, tuple(coded[name][1].astype(str))
     parts = [levels[codes[first]].astype(str) for codes, levels in (coded[column] for column in columns)]
     labels = parts[0]
     for part in parts[1:]:
