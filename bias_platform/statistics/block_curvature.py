@@ -18,7 +18,7 @@ _CHUNK_NUMBERS = 400_000
 
 def is_cheaper(layout: GridLayout) -> bool:
     """Whether the random columns of a group are so few that going through them is worth it."""
-    return not layout.fine and layout.width * (layout.width + 2 * layout.dense) <= 2 * layout.cells
+    return not layout.fine and layout.width * (layout.width + layout.dense) <= 3 * layout.cells
 
 
 def block_curvature(layout: GridLayout, found: Evaluation, answer: FloatArray) -> FloatArray:

@@ -26,6 +26,9 @@ DESIGNS = {
     "nothing crossed": ("y ~ persona * system + x + (1 | item) + (1 | item:persona)", 1.0, 1),
     "one factor": ("y ~ persona + (1 | item)", 1.0, 0),
     "two dense": ("y ~ x + (1 | item) + (1 | template) + (1 | persona:template)", 0.5, 0),
+    "slopes on both sides": ("y ~ x + (x | item) + (x | persona:template) + (1 | item:system)", 0.6, 1),
+    "factor slope": ("y ~ persona * system + (system | item) + (system || persona:template)", 1.0, 0),
+    "three effects": ("y ~ x + system + (x + system | item) + (0 + x | persona)", 0.8, 0),
 }
 SMALL = "y ~ persona + x + (1 | item) + (1 | item:persona) + (1 | persona:template)"
 
@@ -60,8 +63,9 @@ def prepared(name: str, restricted: bool) -> tuple[Design, pd.DataFrame, LinearP
 
 
 def somewhere(design: Design) -> FloatArray:
-    theta = np.random.default_rng(7).uniform(0.3, 1.5, len(design.terms))
+    theta = np.random.default_rng(7).uniform(0.3, 1.5, design.shape.parameters)
     theta[-1] *= -1.0
+    theta[design.shape.mixed] -= 0.9
     return theta
 
 
@@ -69,9 +73,11 @@ def plain_loglik(design: Design, frame: pd.DataFrame, theta: FloatArray, restric
     """The profiled normal density with the covariance of all rows."""
     n, p = len(frame), design.n_fixed
     covariance = np.eye(n)
-    for term, sd in zip(design.terms, theta, strict=True):
+    for k, term in enumerate(design.terms):
         level = frame.groupby(list(term.columns)).ngroup().to_numpy()
-        covariance += sd**2 * (level[:, None] == level)
+        effects = np.ones((n, 1)) if term.basis is None else term.basis.of_new_rows(frame)
+        scaled = effects @ design.shape.matrix(theta, k)
+        covariance += (scaled @ scaled.T) * (level[:, None] == level)
     x, estimable = design.fixed.rows(frame)
     assert estimable.all()
     y = frame["y"].to_numpy()
