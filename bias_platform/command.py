@@ -13,12 +13,11 @@ from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.description import describe_catalog
 from bias_platform.catalog.field_reference import field_reference
 from bias_platform.errors import UserError, bullet_list, counted
-from bias_platform.storage.names import REPORT_PAGE
+from bias_platform.storage.names import REPORT_PAGE, SUMMARY
 from bias_platform.storage.paths import Lake, lake_root
 
 if TYPE_CHECKING:
     import dagster as dg
-    import pandas as pd
 
     from bias_platform.orchestration.house import House
 
@@ -97,30 +96,50 @@ def report(
 def power(
     study: Annotated[str | None, typer.Argument(help="the study; default: the only one of the catalog")] = None,
     catalog: CatalogOption = None,
-    items: Annotated[list[int] | None, typer.Option(help="numbers of items to look at; may be repeated")] = None,
-    replicates: Annotated[int, typer.Option(min=20, help="simulated studies")] = 400,
-    decided: Annotated[bool, typer.Option(help="suppose that nearly all items are answered alike by all")] = False,
+    items: Annotated[list[int] | None, typer.Option(min=2, help="numbers of items; may be repeated")] = None,
+    replicates: Annotated[int | None, typer.Option(min=20, max=100_000, help="simulated studies")] = None,
+    base_rate: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="share of Yes of the control")] = None,
+    force: Annotated[bool, typer.Option(help="make again what is current")] = False,
+    show: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
 ) -> None:
-    """Tells which differences a study could find, before any model is asked."""
+    """Tells which differences a study could find, and what it asks, before any model is asked.
+
+    As the study declares it (its field `power`), the result is published and kept. With --items, --replicates or
+    --base-rate instead, it is only printed.
+    """
     with _sentences():
-        from bias_platform.analysis.assumed_answers import DecidedItems, GradedItems
-        from bias_platform.analysis.study_power import GAPS, study_power, study_size
-
         chosen = load_catalog(catalog)
-        entry = chosen.studies[_study(chosen, study)]
-        size = study_size(chosen, entry, max(items) if items and entry.items.n is None else None)
-        typer.echo(f"simulating {counted(replicates, 'study', 'studies')} ...")
-        assumed = DecidedItems() if decided else GradedItems()
-        found = study_power(entry, size, assumptions=assumed, items=items, replicates=replicates)
-        typer.echo(f"\n{found.sentence}\n\nSmallest difference found with a power of 80 %, in points of P(Yes):\n")
-        typer.echo(_in_points(found.smallest, max(GAPS)))
+        slug = _study(chosen, study)
+        tried = {"items": items or None, "replicates": replicates, "base_rate": base_rate}
+        instead = {name: value for name, value in tried.items() if value is not None}
+        if instead:
+            from bias_platform.orchestration.tried_power import tried_power
+
+            lake = Lake(lake_root(), chosen.name)
+            typer.echo(f"\n{tried_power(chosen, lake, slug, instead, typer.echo)}")
+            typer.echo("Only printed: the study declares other settings.")
+            return
+        folder = _published_power(chosen, slug, force=force)
+        typer.echo(f"\n{(folder / SUMMARY).read_text('utf-8')}\nPage:     {folder / REPORT_PAGE}")
+        typer.echo("Try out:  --items, --replicates, --base-rate; to keep it, write it into the study's `power`")
+        if show:
+            webbrowser.open((folder / REPORT_PAGE).as_uri())
 
 
-def _in_points(smallest: "pd.DataFrame", largest_gap: float) -> str:
-    shown = smallest[["question", "scope", "items", "gap", "lower", "upper"]].copy()
-    shown[["gap", "lower", "upper"]] *= 100.0
-    renamed = shown.rename(columns={"gap": "difference", "lower": "from", "upper": "to"})
-    return renamed.to_string(index=False, float_format="%.1f", na_rep=f"above {100.0 * largest_gap:.0f}")
+def _published_power(catalog: Catalog, study: str, *, force: bool) -> Path:
+    """The folder of a study's power, made through Dagster where it is not current."""
+    from bias_platform.orchestration.build import build_definitions
+    from bias_platform.orchestration.execution import execute_plan, sweep_lost_runs
+    from bias_platform.orchestration.plan import power_plan
+    from bias_platform.storage import verify_artifact
+
+    house, instance = _house(catalog), _instance()
+    sweep_lost_runs(instance)
+    definitions = build_definitions(catalog, house.lake)
+    execute_plan(definitions, house, power_plan(house, study), instance, typer.echo, force=force)
+    folder = house.lake.report(study, "power")
+    verify_artifact(folder, f"reports/{study}_power")
+    return folder
 
 
 @app.command()

@@ -9,11 +9,12 @@ import pandas as pd
 from bias_platform.analysis.answers import Answers
 from bias_platform.analysis.fit_records import Records, component_rows, fit_row, impossible_fit_row
 from bias_platform.analysis.model_rows import model_rows, nuisance_terms, without_unused
-from bias_platform.analysis.omnibus import Degrees
 from bias_platform.analysis.term_rows import term_rows
 from bias_platform.errors import counted
 from bias_platform.schemas.results import GROUPS_OF_PERSONAS, PRIMARY, THESE_WORDINGS
-from bias_platform.statistics import MixedModelFit, ModelError, fit_mixed_model, marginal_means
+from bias_platform.statistics import MixedModelFit, ModelError, carried_df, fit_mixed_model, marginal_means
+
+_GROUP = "C(group, contr.sum)"
 
 
 class GroupModel(NamedTuple):
@@ -26,8 +27,8 @@ class GroupModel(NamedTuple):
 def fit_groups(answers: Answers, attribute: str | None, confidence: float) -> GroupModel:
     """Fits model B for a persona attribute.
 
-    Personas without the attribute and the control are left out. F has personas - groups denominator degrees of
-    freedom, because the persona is the unit that carries its group.
+    Personas without the attribute and the control are left out. The persona is the unit that carries its group: F has
+    personas - groups denominator degrees of freedom, and (systems - 1) times as many for group x system.
     """
     records = Records()
     if attribute is None:
@@ -56,7 +57,7 @@ def fit_groups(answers: Answers, attribute: str | None, confidence: float) -> Gr
         records.messages.append(f"The tests of model B are withheld: {why}.")
         return GroupModel(pd.DataFrame(), records)
     present = group[group.index.isin(data["persona"].cat.categories)]
-    records.tests.extend(_tests(fit, data, len(present) - present.nunique()))
+    records.tests.extend(_tests(fit, data))
     return GroupModel(_probabilities(fit, data, present, confidence), records)
 
 
@@ -83,7 +84,7 @@ def _impossible(group: pd.Series, attribute: str) -> str:
 
 def _formula(data: pd.DataFrame) -> str:
     several = data["system"].nunique() > 1
-    fixed = ["C(group, contr.sum) * C(system, contr.sum)" if several else "C(group, contr.sum)"]
+    fixed = [f"{_GROUP} * C(system, contr.sum)" if several else _GROUP]
     fixed += nuisance_terms(data, ("template",))
     random = ["item", "item:system", "persona", "persona:system"] if several else ["item", "persona"]
     return f"yes ~ {' + '.join([*fixed, *(f'(1 | {term})' for term in random)])}"
@@ -95,21 +96,18 @@ def _separated(fit: MixedModelFit, data: pd.DataFrame) -> bool:
     return bool(rates.isin([0.0, 1.0]).any()) or any("group" in name for name in fit.diagnostics.separated)
 
 
-def _tests(fit: MixedModelFit, data: pd.DataFrame, denominator: int) -> list[dict[str, object]]:
-    groups, systems = data["group"].nunique(), data["system"].nunique()
-    degrees = {"group": Degrees(groups - 1.0, denominator)}
-    if systems > 1:
-        degrees["group:system"] = Degrees((groups - 1.0) * (systems - 1.0), denominator)
-    one = "all systems" if systems > 1 else str(data["system"].iloc[0])
-    return term_rows(
-        fit, degrees, {"model": GROUPS_OF_PERSONAS, "reading": PRIMARY, "scope": THESE_WORDINGS, "systems": one}
-    )
+def _tests(fit: MixedModelFit, data: pd.DataFrame) -> list[dict[str, object]]:
+    several = data["system"].nunique() > 1
+    one = "all systems" if several else str(data["system"].iloc[0])
+    labels = {"model": GROUPS_OF_PERSONAS, "reading": PRIMARY, "scope": THESE_WORDINGS, "systems": one}
+    return term_rows(fit, dict.fromkeys(["group", "group:system"] if several else ["group"]), labels)
 
 
 def _probabilities(fit: MixedModelFit, data: pd.DataFrame, group: pd.Series, confidence: float) -> pd.DataFrame:
     several = "system" in fit.design.fixed.levels
     means = marginal_means(fit, ["group", "system"] if several else ["group"])
-    frame = means.frame("probability", level=confidence, degrees_of_freedom=len(group) - group.nunique())
+    personas = carried_df(fit.design, [_GROUP])[_GROUP]
+    frame = means.frame("probability", level=confidence, degrees_of_freedom=personas.df)
     table = pd.DataFrame(
         {
             "group": frame["group"].astype(str),

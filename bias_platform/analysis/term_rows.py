@@ -11,17 +11,19 @@ from bias_platform.statistics import MixedModelFit, term_tests
 
 
 def term_rows(
-    fit: MixedModelFit, degrees: Mapping[str, Degrees], labels: Mapping[str, str], likelihood_ratio: bool = True
+    fit: MixedModelFit, degrees: Mapping[str, Degrees | None], labels: Mapping[str, str], likelihood_ratio: bool = True
 ) -> list[dict[str, object]]:
-    """Rows of `TermTests`, one a term; the default is F, with degrees of freedom of the unit that carries the term.
+    """Rows of `TermTests`, one a term; the default is F.
 
     Args:
         fit: the model; sum coding, so that a term is averaged over the levels of what it interacts with.
-        degrees: term, by its variables (`persona:system`) -> degrees of freedom of its F.
+        degrees: term, by its variables (`persona:system`) -> degrees of freedom of its F, which are reduced where what
+            carries the term does not vary alike (`omnibus`); no F where the denominator is not positive. None: those of
+            the unit that carries the term in the model.
         labels: model, reading, scope and systems of the rows.
         likelihood_ratio: whether to refit without the term, which is what costs time.
     """
-    usable = {term: one.denominator for term, one in degrees.items() if one.denominator > 0}
+    usable = {term: one.denominator for term, one in degrees.items() if one is not None and one.denominator > 0}
     found = term_tests(fit, list(degrees), denominator_df=usable, likelihood_ratio=likelihood_ratio)
     return [
         {**labels, "term": " × ".join(term.split(":")), **_row(row, one)}
@@ -29,11 +31,12 @@ def term_rows(
     ]
 
 
-def _row(row: Mapping[Hashable, Any], degrees: Degrees) -> dict[str, float]:
-    known = np.isfinite(row["f"])
+def _row(row: Mapping[Hashable, Any], given: Degrees | None) -> dict[str, float]:
+    degrees = given or Degrees(float(row["df"]), row["denominator_df"])
+    known = degrees.denominator > 0
     return {
         "df": float(row["df"]),
-        "f": row["f"],
+        "f": row["f"] if known else np.nan,
         "f_df": degrees.numerator if known else np.nan,
         "f_denominator_df": degrees.denominator if known else np.nan,
         "f_p": float(fisher.sf(row["f"], degrees.numerator, degrees.denominator)) if known else np.nan,

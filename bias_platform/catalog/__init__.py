@@ -29,6 +29,7 @@ from bias_platform.catalog.field_reference import field_reference
 from bias_platform.catalog.folders import catalog_folder, shipped_catalogs
 from bias_platform.catalog.loading import load_catalog
 from bias_platform.catalog.paths import resolve_corpus, resolve_path
+from bias_platform.catalog.power_settings import PowerSettings
 from bias_platform.catalog.systems import NO_PERSONA, SystemParts, all_systems, parse_system, study_personas
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "OptionEntry",
     "PersonaEntry",
     "PersonaSetEntry",
+    "PowerSettings",
     "QuantizationEntry",
     "ReferenceRecipe",
     "StudyEntry",

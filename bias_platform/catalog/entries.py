@@ -6,7 +6,10 @@ Field descriptions double as the reference that `bias-platform catalog describe`
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
+
+from bias_platform.catalog.entry import Entry
+from bias_platform.catalog.power_settings import PowerSettings
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
 """Lower-case letters, digits, dot, dash, underscore: safe in file names, partition keys and URLs."""
@@ -18,12 +21,6 @@ SystemSlug = Annotated[
     ),
 ]
 """`base[+adapter][@scheme]`."""
-
-
-class Entry(BaseModel):
-    """Base of all entries: unknown fields are refused, values are not changed after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ColumnMapping(Entry):
@@ -269,6 +266,7 @@ class StudyEntry(Entry):
         0.0, ge=0, lt=1, description="a partition with more failures than this is not published"
     )
     analysis: AnalysisSettings = Field(AnalysisSettings(), description="what the report estimates")
+    power: PowerSettings = Field(PowerSettings(), description="what is assumed to tell beforehand what it could find")
 
 
 class Catalog(Entry):

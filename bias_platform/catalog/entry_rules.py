@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from bias_platform.catalog.entries import (
     AdapterEntry,
@@ -15,6 +16,7 @@ from bias_platform.catalog.entries import (
     TemplateSetEntry,
     TrainingData,
 )
+from bias_platform.catalog.power_settings import PowerSettings
 from bias_platform.catalog.problems import Field, Problem, allowed, field_path, unknown
 from bias_platform.catalog.systems import NO_PERSONA
 
@@ -181,6 +183,20 @@ def _study(study: StudyEntry, place: Field) -> Iterator[Problem]:
             if system not in study.systems:
                 message = f"'{system}' is not among the study's systems; {allowed(study.systems, system)}"
                 yield Problem((*where, side), message)
+    yield from _power(study.power, (*place, "power"))
+
+
+def _power(power: PowerSettings, place: Field) -> Iterator[Problem]:
+    room = 1 - power.base_rate
+    if any(after <= before for before, after in pairwise(power.gaps)):
+        yield Problem((*place, "gaps"), f"must rise, but is {list(power.gaps)}; sort it")
+    if min(power.gaps) < 0 or max(power.gaps) >= room:
+        message = f"must lie from 0 to below {room:g}, which is what a base_rate of {power.base_rate:g} leaves"
+        hint = "drop the others, or look at personas that say Yes less often: 1 - base_rate"
+        yield Problem((*place, "gaps"), f"{message}; {hint}")
+    for index, count in enumerate(power.items):
+        if count < 2:
+            yield Problem((*place, "items", index), f"{count} is too few to compare personas; at least 2")
 
 
 def _repeated(values: Iterable[str], place: Field) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bias_platform.catalog import entries
 from bias_platform.catalog.entries import Catalog, Slug, SystemSlug
+from bias_platform.catalog.entry import Entry
 from bias_platform.catalog.entry_rules import rule_problems
 from bias_platform.catalog.folders import catalog_folder
 from bias_platform.catalog.layers import SECTIONS, RawCatalog, read_layers
@@ -15,7 +16,7 @@ from bias_platform.catalog.references import reference_problems
 from bias_platform.catalog.typing_errors import entry_problems
 from bias_platform.errors import CatalogError, bullet_list, counted
 
-ENTRY_TYPES: dict[str, type[entries.Entry]] = {
+ENTRY_TYPES: dict[str, type[Entry]] = {
     "corpora": entries.CorpusEntry,
     "persona_sets": entries.PersonaSetEntry,
     "template_sets": entries.TemplateSetEntry,

@@ -51,8 +51,13 @@ def all_systems(catalog: Catalog) -> tuple[str, ...]:
 
 def study_personas(catalog: Catalog, study: StudyEntry) -> tuple[str, ...]:
     """The persona partition keys of a study: named personas, the control, and `no-persona` where asked for."""
+    control = catalog.persona_sets[study.persona_set].control.id
+    baseline = [NO_PERSONA] if study.no_persona_baseline else []
+    return (*named_personas(catalog, study), control, *baseline)
+
+
+def named_personas(catalog: Catalog, study: StudyEntry) -> tuple[str, ...]:
+    """The personas of a study that are compared with its control."""
     persona_set = catalog.persona_sets[study.persona_set]
     wanted = study.dimensions or tuple(persona_set.dimensions)
-    named = [persona.id for dimension in wanted for persona in persona_set.dimensions[dimension]]
-    baseline = [NO_PERSONA] if study.no_persona_baseline else []
-    return (*named, persona_set.control.id, *baseline)
+    return tuple(persona.id for dimension in wanted for persona in persona_set.dimensions[dimension])

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bias_platform.catalog.description import questions_per_item
 from bias_platform.catalog.entries import Catalog
 from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.catalog.recipes import learner_data, learner_fingerprint, recipe_fingerprint
-from bias_platform.catalog.systems import parse_system
+from bias_platform.catalog.systems import named_personas, parse_system
 from bias_platform.corpora import source_hash
 from bias_platform.errors import ArtifactError
-from bias_platform.storage import Lake, Manifest, read_manifest
+from bias_platform.prompts.sampling import draw_items
+from bias_platform.storage import Lake, Manifest, read_manifest, read_table
 from bias_platform.storage.hashing import value_hash
+from bias_platform.storage.names import ITEMS
 from bias_platform.storage.withdrawn import withdrawn_items
 
 CODE_VERSIONS = {
@@ -30,6 +33,7 @@ CODE_VERSIONS = {
     "predictions": "1",
     "index": "1",
     "report": "3",
+    "power": "1",
 }
 """Raise one when the code of a room changes what it would publish: its artefacts then count as out of date."""
 
@@ -193,10 +197,44 @@ class Blueprints:
             f"corpora/{entry.corpus}": self._version(self.lake.corpus(entry.corpus), f"corpora/{entry.corpus}"),
             f"predictions/{study}": value_hash(partition_versions),
         }
-        parameters = {"study": entry, "task": self.catalog.tasks[entry.task]}
+        # what is assumed of answers beforehand changes nothing in what is found
+        declared = entry.model_dump(mode="json", by_alias=True, exclude={"power"})
+        parameters = {"study": declared, "task": self.catalog.tasks[entry.task]}
         return self._make(
             "report", f"reports/{study}_regression", self.lake.report(study, "regression"), inputs, parameters
         )
+
+    def power(self, study: str) -> Blueprint:
+        """What a study could find. Nothing upstream but, where all items are taken, how many there are."""
+        entry = self.catalog.studies[study]
+        parameters = self.power_parameters(study)
+        inputs = {}
+        if entry.items.n is None:
+            name, columns = f"corpora/{entry.corpus}", ["item_id", "split"]
+            items = read_table(self.lake.corpus(entry.corpus) / ITEMS, f"{self.catalog.name}/{name}", columns)
+            parameters["size"]["items"] = len(draw_items(items, entry.items))
+            inputs[f"{name}[number of items]"] = str(parameters["size"]["items"])
+        return self._make("power", f"reports/{study}_power", self.lake.report(study, "power"), inputs, parameters)
+
+    def power_parameters(self, study: str) -> dict[str, Any]:
+        """What the catalog declares that a study's power rests on; the title and who the personas are do not."""
+        entry = self.catalog.studies[study]
+        size = {
+            "items": entry.items.n,
+            "personas": len(named_personas(self.catalog, entry)),
+            "templates": len(self.catalog.template_sets[entry.template_set].templates),
+            "systems": len(entry.systems),
+            "option_orders": entry.option_orders,
+        }
+        tested = {"changes", "confidence", "multiplicity", "equivalence_margin"}
+        parameters: dict[str, Any] = {
+            "size": size,
+            "cells_per_item": questions_per_item(self.catalog, entry) * len(entry.systems),
+            "systems": entry.systems,
+            "analysis": entry.analysis.model_dump(mode="json", by_alias=True, include=tested),
+            "power": entry.power,
+        }
+        return parameters | ({"all_items_of": [entry.corpus, entry.items.split]} if entry.items.n is None else {})
 
     def _current_system_version(self, system: str, name: str) -> str:
         """Version of the published system, refused when its recipe is no longer the catalog's."""

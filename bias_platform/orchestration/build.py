@@ -16,6 +16,7 @@ from bias_platform.orchestration.assets.models import (
     recipe_assets,
     system_assets,
 )
+from bias_platform.orchestration.assets.power import power_assets
 from bias_platform.orchestration.assets.predictions import index_asset, prediction_assets
 from bias_platform.orchestration.assets.prompts import Checked, example_assets, persona_assets, question_assets
 from bias_platform.orchestration.assets.reports import report_assets
@@ -69,7 +70,8 @@ def _checked_assets(house: House) -> list[Checked]:
         checked.append(checkpoint_assets(house))
     checked.append(system_assets(house))
     for study in catalog.studies:
-        checked += [prediction_assets(house, study), index_asset(house, study), report_assets(house, study)]
+        checked += [power_assets(house, study), prediction_assets(house, study), index_asset(house, study)]
+        checked.append(report_assets(house, study))
     return checked
 
 

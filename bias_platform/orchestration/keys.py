@@ -71,7 +71,7 @@ class Keys:
         return self._key("predictions", f"{study}_index")
 
     def report(self, study: str, kind: str = "regression") -> dg.AssetKey:
-        """A report of a study."""
+        """A report of a study: `regression`, what was found; `power`, what could be found."""
         return self._key("reports", f"{study}_{kind}")
 
     def _key(self, group: str, name: str) -> dg.AssetKey:

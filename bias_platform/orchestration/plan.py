@@ -59,6 +59,17 @@ def study_plan(house: House, study: str) -> list[Step]:
     ]
 
 
+def power_plan(house: House, study: str) -> list[Step]:
+    """What a study could find, and the corpus only where it tells how many items there are.
+
+    Not part of `study_plan`: no report needs it, and it takes longer than many a study.
+    """
+    keys, draw, entry = house.keys, house.blueprints, house.catalog.studies[study]
+    corpus = Step(keys.corpus(entry.corpus), partial(draw.corpus, entry.corpus))
+    power = Step(keys.report(study, "power"), partial(draw.power, study))
+    return [corpus, power] if entry.items.n is None else [power]
+
+
 def missing_part(instance: dg.DagsterInstance, step: Step) -> Step | None:
     """What of a step has to be run: what is not published as the catalog now asks, or is unknown to the instance.
 

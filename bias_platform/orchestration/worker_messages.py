@@ -53,7 +53,8 @@ def ui_metadata(reported: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in reported.items():
         if name.endswith("_png"):
-            shown[name.removesuffix("_png")] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{value})")
+            title = name.removesuffix("_png")
+            shown[title] = dg.MetadataValue.md(f"![{title}](data:image/png;base64,{value})")
         else:
             shown[name] = dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
     return shown

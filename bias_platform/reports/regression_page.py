@@ -1,16 +1,13 @@
 """Writes a regression report: one self-contained page, its tables as Parquet, its plots as PNG."""
 
 from pathlib import Path
-from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from bias_platform.analysis.regression import RegressionResults
-from bias_platform.errors import counted
-from bias_platform.reports import formats
 from bias_platform.reports.figures.style import to_png, to_svg
 from bias_platform.reports.glossary import glossary
+from bias_platform.reports.page_environment import page_environment, page_style
 from bias_platform.reports.provenance import Provenance
 from bias_platform.reports.regression_figures import TITLES, regression_figures
 from bias_platform.reports.regression_views import regression_views
@@ -18,7 +15,6 @@ from bias_platform.schemas.results import RESULT_TABLES
 from bias_platform.storage import write_table
 
 PAGE = "report.html"
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_regression_report(results: RegressionResults, provenance: Provenance, out: Path) -> None:
@@ -45,33 +41,19 @@ def write_regression_report(results: RegressionResults, provenance: Provenance, 
 
 def render_page(results: RegressionResults, provenance: Provenance, plots: dict[str, Markup]) -> str:
     """The page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        page_environment()
+        .get_template("regression.html.jinja")
+        .render(
+            results=results,
+            facts=results.facts,
+            provenance=provenance,
+            plots=plots,
+            titles=TITLES,
+            views=regression_views(results.tables),
+            tables=results.tables,
+            schemas={name: (schema.__doc__ or "").split("\n")[0] for name, schema in RESULT_TABLES.items()},
+            glossary=glossary(float(str(results.facts["confidence"]))),
+            style=page_style(),
+        )
     )
-    environment.filters.update(_filters())
-    return environment.get_template("regression.html.jinja").render(
-        results=results,
-        facts=results.facts,
-        provenance=provenance,
-        plots=plots,
-        titles=TITLES,
-        views=regression_views(results.tables),
-        tables=results.tables,
-        schemas={name: (schema.__doc__ or "").split("\n")[0] for name, schema in RESULT_TABLES.items()},
-        glossary=glossary(float(str(results.facts["confidence"]))),
-        style=Markup((_TEMPLATES / "style.css").read_text("utf-8")),
-    )
-
-
-def _filters() -> dict[str, Any]:
-    return {
-        "count": formats.count,
-        "counted": counted,
-        "percent": formats.percent,
-        "points": formats.points,
-        "words": formats.words,
-    }

@@ -4,17 +4,26 @@ Not here: anything that knows personas, posts or studies (analysis), files and t
 (reports). Nothing here imports dagster, torch or another room, so that it can be used as a library by itself.
 """
 
-from bias_platform.statistics.contrasts import all_pairs, difference_of_differences, versus_reference
+from bias_platform.statistics.contrasts import (
+    all_pairs,
+    difference_of_differences,
+    interaction_contrasts,
+    versus_reference,
+)
+from bias_platform.statistics.denominator_df import Carrier, carried_df
 from bias_platform.statistics.diagnostics import Diagnostics
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import Estimates, EstimateSet, contrast
 from bias_platform.statistics.marginal_means import integrated_probability, marginal_means
+from bias_platform.statistics.missing_terms import missing_random_effects
 from bias_platform.statistics.mixed_model import fit_mixed_model
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mode_intervals import conditional_mode_table
 from bias_platform.statistics.multiplicity import adjust_p_values
 from bias_platform.statistics.power import SmallestGap, TermPower, power_of_term, smallest_detectable
 from bias_platform.statistics.power_curve import PowerCurve
 from bias_platform.statistics.simulate import simulate_responses
+from bias_platform.statistics.simultaneous import LargestStatistic, largest_statistic
 from bias_platform.statistics.spread import Interval, Spread, within_group_spread
 from bias_platform.statistics.study_design import Attribute, StudyDesign
 from bias_platform.statistics.study_simulation import simulate_answers, simulate_study
@@ -22,10 +31,12 @@ from bias_platform.statistics.term_tests import likelihood_ratio_test, term_test
 
 __all__ = [
     "Attribute",
+    "Carrier",
     "Diagnostics",
     "EstimateSet",
     "Estimates",
     "Interval",
+    "LargestStatistic",
     "MixedModelFit",
     "ModelError",
     "PowerCurve",
@@ -35,12 +46,17 @@ __all__ = [
     "TermPower",
     "adjust_p_values",
     "all_pairs",
+    "carried_df",
+    "conditional_mode_table",
     "contrast",
     "difference_of_differences",
     "fit_mixed_model",
     "integrated_probability",
+    "interaction_contrasts",
+    "largest_statistic",
     "likelihood_ratio_test",
     "marginal_means",
+    "missing_random_effects",
     "power_of_term",
     "simulate_answers",
     "simulate_responses",

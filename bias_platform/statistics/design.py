@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums, comb
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart, build_fixed_part, formula_variables
 from bias_platform.statistics.formula import MixedFormula, parse_formula
+from bias_platform.statistics.missing_terms import missing_random_effects
 from bias_platform.statistics.random_terms import (
     Component,
     FactorShape,
@@ -41,6 +42,8 @@ class Design:
     """What the binomial coefficients add to the log-likelihood; 0 for 0/1 and for Gaussian outcomes."""
     n_rows: int
     n_observations: int
+    missing: pd.DataFrame = field(repr=False)
+    """Random effects that the model lacks; see `missing_random_effects`."""
     family: str = BINOMIAL
     within: float = 0.0
     """Gaussian: sum of squares of the observations about the mean of their distinct row."""
@@ -87,6 +90,7 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     slopes = [term.basis.pattern for term in terms if term.basis is not None]
     code, first = combine_codes([fixed.pattern, *(term.code for term in terms), *slopes])
     count = len(first)
+    outcome = [*_response_columns(parsed), *([weights] if weights else [])]
     kept = tuple(_at_rows(term, first) for term in terms)
     alone = {term.columns[0]: term.code for term in kept if len(term.columns) == 1}
     counts, sums = bin_sums(code, trials, count), bin_sums(code, totals, count)
@@ -104,6 +108,7 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
         constant=response.constant,
         n_rows=len(data),
         n_observations=int(trials.sum()),
+        missing=missing_random_effects(data, fixed, terms, outcome, coded, trials),
         family=family,
         within=within,
     )
@@ -124,13 +129,17 @@ def _check_columns(parsed: MixedFormula, data: pd.DataFrame, weights: str | None
     if unknown:
         hints = "; ".join(f"{name!r} ({spell_check(name, data.columns)})" for name in unknown)
         raise ModelError(f"The formula {parsed.text!r} uses columns that the data does not have: {hints}.")
-    if parsed.failures is None and parsed.response in right:
-        raise ModelError(f"The formula {parsed.text!r} has {parsed.response!r} on both sides of '~'.")
+    twice = [name for name in _response_columns(parsed) if name in right]
+    if twice:
+        raise ModelError(f"The formula {parsed.text!r} has {twice[0]!r} on both sides of '~'.")
     if not parsed.random:
         raise ModelError(
             f"The formula {parsed.text!r} has no random intercept: add one for each unit that is judged "
             "repeatedly, such as '+ (1 | item)'."
         )
+    for name in used:
+        if isinstance(data[name], pd.DataFrame):
+            raise ModelError(f"The data has {data[name].shape[1]} columns named {name!r}: rename or drop all but one.")
     _refuse_missing(data, used)
 
 

@@ -16,6 +16,8 @@ FEW_LEVELS = 6
 FEW_MINORITY_ANSWERS = 20
 _FAR, _VAGUE = 8.0, 5.0
 _SETTLED = 0.01
+_HOPELESS = 20.0
+"""A deviation with a standard error of so many times itself is not known at all."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,13 @@ class Diagnostics:
     dropped_columns: tuple[str, ...]
     """Columns of X that others determine (commonly an empty cell); their effect cannot be estimated."""
     few_levels: tuple[str, ...]
-    """Random terms with fewer than 6 levels: their variance is hardly known."""
+    """Groupings with fewer than 6 levels: their variance is hardly known."""
+    unidentified_terms: tuple[str, ...]
+    """Random terms whose variance other terms could carry as well."""
+    fallbacks: tuple[str, ...]
+    """Sentences on what was done in place of what was asked for."""
+    missing_random_effects: pd.DataFrame = field(repr=False)
+    """Units that the model needs and does not have; see `missing_random_effects`."""
     cells: pd.DataFrame = field(repr=False)
     """One row a combination of the factors that interact: ``cell``, ``observations``, ``successes``,
     ``minority`` (the rarer answer) and ``state``: ``empty``, ``constant``, ``sparse`` (minority < 20) or ``ok``.
@@ -51,57 +59,70 @@ class Diagnostics:
         return tuple(self.cells.loc[self.cells["state"].isin(["empty", "constant"]), "cell"])
 
 
-def diagnose(
-    design: Design, optimum: Optimum, fixed_effects: pd.DataFrame, grouping: str, invertible: bool
-) -> Diagnostics:
+@dataclass(frozen=True)
+class Outcome:
+    """What there is to look over, beside the design."""
+
+    optimum: Optimum | LinearOptimum
+    fixed_effects: pd.DataFrame
+    deviations: pd.DataFrame
+    """`MixedModelFit.variance_components`."""
+    grouping: str
+    asked_full: bool
+    """Whether standard errors of deviations were asked for."""
+    invertible: bool
+    """Whether the information could be inverted."""
+
+
+def diagnose(design: Design, outcome: Outcome) -> Diagnostics:
     """Look a fit over."""
-    cells = tabulate_cells(design)
+    optimum, cells = outcome.optimum, tabulate_cells(design)
+    runaway = optimum.runaway if isinstance(optimum, Optimum) else ()
+    findings = {
+        "singular_terms": _term_names(design, optimum.zero),
+        "runaway_terms": _term_names(design, runaway),
+        "separated": () if design.family == GAUSSIAN else _separated(outcome.fixed_effects),
+        "dropped_columns": design.fixed.dropped,
+        "few_levels": tuple(dict.fromkeys(":".join(t.columns) for t in design.terms if t.size < FEW_LEVELS)),
+        "unidentified_terms": _unidentified(outcome) if outcome.asked_full and outcome.invertible else (),
+        "fallbacks": _fallbacks(outcome, bool(runaway)),
+    }
+    converged = optimum.converged and optimum.gradient_norm < _SETTLED
+    return Diagnostics(
+        converged=converged,
+        gradient_norm=optimum.gradient_norm,
+        iterations=optimum.iterations,
+        evaluations=optimum.evaluations,
+        newton_passes=optimum.passes if isinstance(optimum, Optimum) else 0,
+        eliminated_grouping=outcome.grouping,
+        cells=cells,
+        missing_random_effects=design.missing,
+        messages=tuple(_messages(design, findings, cells, optimum, converged)),
+        **findings,
+    )
+
+
+def _separated(fixed_effects: pd.DataFrame) -> tuple[str, ...]:
     far = (fixed_effects["estimate"].abs() > _FAR) & (fixed_effects["standard_error"] > _VAGUE)
-    vague = fixed_effects["standard_error"].isna() | far
-    findings = {
-        "singular_terms": _term_names(design, optimum.zero),
-        "runaway_terms": _term_names(design, optimum.runaway),
-        "separated": tuple(str(name) for name in fixed_effects.index[vague]),
-        "dropped_columns": design.fixed.dropped,
-        "few_levels": tuple(term.name for term in design.terms if term.size < FEW_LEVELS),
-    }
-    converged = optimum.converged and optimum.gradient_norm < _SETTLED
-    return Diagnostics(
-        converged=converged,
-        gradient_norm=optimum.gradient_norm,
-        iterations=optimum.iterations,
-        evaluations=optimum.evaluations,
-        newton_passes=optimum.passes,
-        eliminated_grouping=grouping,
-        cells=cells,
-        messages=tuple(_messages(findings, cells, optimum, converged, invertible)),
-        **findings,
-    )
+    return tuple(str(name) for name in fixed_effects.index[fixed_effects["standard_error"].isna() | far])
 
 
-def diagnose_linear(design: Design, optimum: LinearOptimum, grouping: str) -> Diagnostics:
-    """Look a Gaussian fit over."""
-    cells = tabulate_cells(design)
-    findings = {
-        "singular_terms": _term_names(design, optimum.zero),
-        "dropped_columns": design.fixed.dropped,
-        "few_levels": tuple(term.name for term in design.terms if term.size < FEW_LEVELS),
-    }
-    converged = optimum.converged and optimum.gradient_norm < _SETTLED
-    messages = [*_finding_messages(findings), *_cell_messages(cells)]
-    return Diagnostics(
-        converged=converged,
-        gradient_norm=optimum.gradient_norm,
-        iterations=optimum.iterations,
-        evaluations=optimum.evaluations,
-        newton_passes=0,
-        eliminated_grouping=grouping,
-        runaway_terms=(),
-        separated=(),
-        cells=cells,
-        messages=tuple(messages if converged else [*messages, _unsettled(optimum)]),
-        **findings,
-    )
+def _unidentified(outcome: Outcome) -> tuple[str, ...]:
+    """Terms whose deviation has no standard error, or one that dwarfs it, although it is not zero."""
+    found = outcome.deviations[~outcome.deviations["singular"]]
+    vague = ~(found["sd_standard_error"] < _HOPELESS * found["sd"])
+    return tuple(dict.fromkeys(found.loc[vague, "term"]))
+
+
+def _fallbacks(outcome: Outcome, runaway: bool) -> tuple[str, ...]:
+    """What was done in place of what was asked for."""
+    if not outcome.asked_full or outcome.invertible:
+        return ()
+    if runaway:
+        return ("Standard errors are the joint ones, because the search was given up.",)
+    if isinstance(outcome.optimum, LinearOptimum):
+        return ("The information on deviations could not be inverted; they have no standard errors.",)
+    return ("The observed information could not be inverted; standard errors are the joint ones.",)
 
 
 def _term_names(design: Design, components: tuple[int, ...]) -> tuple[str, ...]:
@@ -152,13 +173,14 @@ def _means(seen: FloatArray, total: FloatArray) -> pd.DataFrame:
 
 
 def _messages(
+    design: Design,
     findings: dict[str, tuple[str, ...]],
     cells: pd.DataFrame,
-    optimum: Optimum,
+    optimum: Optimum | LinearOptimum,
     converged: bool,
-    invertible: bool,
 ) -> list[str]:
-    messages = _finding_messages(findings) + _cell_messages(cells)
+    messages = [str(text) for text in design.missing["sentence"]]
+    messages += _finding_messages(design, findings) + _cell_messages(cells)
     if findings["runaway_terms"]:
         messages.append(
             f"The deviation of {_shown(findings['runaway_terms'])} passed {LARGEST_SD:g} on the logit scale, where the "
@@ -167,21 +189,28 @@ def _messages(
         )
     elif not converged:
         messages.append(_unsettled(optimum))
-    if not invertible:
-        messages.append("The observed information could not be inverted; standard errors are the joint ones.")
-    return messages
+    return [*messages, *findings["fallbacks"]]
 
 
-def _finding_messages(findings: dict[str, tuple[str, ...]]) -> list[str]:
+def _finding_messages(design: Design, findings: dict[str, tuple[str, ...]]) -> list[str]:
+    slopes = {term.name for term in design.terms if len(term.effects) > 1}
+    singular = findings["singular_terms"]
+    named = findings | {
+        "singular_intercepts": tuple(name for name in singular if name not in slopes),
+        "singular_slopes": tuple(name for name in singular if name in slopes),
+    }
     said = {
-        "singular_terms": "The variance of {} is estimated as zero in some direction: an intercept has no effect, "
-        "slopes are bound to each other. The term was kept.",
+        "singular_intercepts": "The variance of {} is estimated as zero; the term was kept but has no effect.",
+        "singular_slopes": "The effects of {} are bound to each other: a variance is zero or a correlation at its "
+        "limit. The term was kept.",
+        "unidentified_terms": "The variance of {} cannot be told from the other terms of the model: its estimate is "
+        "one of many that fit as well.",
         "separated": "No finite estimate exists for {}: some cell has only one kind of answer. "
         "Read its probabilities, not its log-odds.",
-        "dropped_columns": "Not estimable and dropped, because other columns determine it: {}.",
+        "dropped_columns": "Not estimable and dropped, because other columns determine it or it is always zero: {}.",
         "few_levels": "{} has fewer than 6 levels, so its variance is hardly known.",
     }
-    return [text.format(_shown(findings[key])) for key, text in said.items() if findings.get(key)]
+    return [text.format(_shown(named[key])) for key, text in said.items() if named[key]]
 
 
 def _unsettled(optimum: Optimum | LinearOptimum) -> str:

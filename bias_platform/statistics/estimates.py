@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError, spell_check
+from bias_platform.statistics.families import NONE, Statistics, adjusted_within_families
 
 LINK, PROBABILITY, CONDITIONAL, RESPONSE = "link", "probability", "conditional", "response"
 
@@ -59,15 +60,44 @@ class EstimateSet:
         return self.scales[scale]
 
     def frame(
-        self, scale: str | None = None, *, level: float = 0.95, degrees_of_freedom: float = np.inf
+        self,
+        scale: str | None = None,
+        *,
+        level: float = 0.95,
+        degrees_of_freedom: float = np.inf,
+        adjust: str = NONE,
+        families: str | Sequence[str] = (),
+        number_of_means: int | None = None,
     ) -> pd.DataFrame:
         """Labels with ``estimate``, ``standard_error``, ``lower``, ``upper``, ``statistic``, ``p``.
+
+        If adjusted, also ``adjusted_p``, ``simultaneous_lower``, ``simultaneous_upper``: contrasts that cannot be
+        estimated are NaN and do not count.
 
         Args:
             scale: ``link``, ``probability`` or ``conditional``, or ``response`` if Gaussian; None means
                 ``probability``, or ``response`` where there is none.
-            level: confidence of the interval, which is symmetric on the scale asked for.
+            level: confidence of the intervals, which are symmetric on the scale asked for; of the simultaneous ones,
+                that all of a family hold at once.
             degrees_of_freedom: of Student's t for interval and p; infinite means normal.
+            adjust: ``none``. ``mvt``: single-step, from the correlations of the estimates (`largest_statistic`; its
+                Monte-Carlo error is below 1e-4 where p is below 0.1). ``tukey``: all pairs of some means, by
+                the studentized range; exact where these have equal variances and covariances. ``bonferroni``. With
+                ``holm``, ``hochberg``, ``fdr_bh``, ``fdr_by`` (`adjust_p_values`) the bounds are NaN, because these
+                methods go step by step and have no intervals of this form.
+            families: label column or columns; contrasts that agree in them are adjusted together, apart from all
+                others. None named: all are one family.
+            number_of_means: how many means ``tukey`` compares in each family. None counts them in the labels
+                ``level`` and ``reference`` (of `all_pairs`), which must be all their pairs.
+
+        Raises:
+            ModelError: an unknown scale, adjustment or column; for ``tukey``, contrasts that are not all pairs.
+
+        >>> import numpy as np, pandas as pd
+        >>> labels = pd.DataFrame({"contrast": ["b - a", "d - c"]})
+        >>> gaps = EstimateSet(labels, {"link": Estimates(np.array([2.0, 3.0]), np.eye(2))})
+        >>> gaps.frame("link", adjust="mvt")[["p", "adjusted_p"]].round(4).values.tolist()
+        [[0.0455, 0.0889], [0.0027, 0.0054]]
         """
         found = self.on(scale or (RESPONSE if RESPONSE in self.scales else PROBABILITY))
         values, errors = found.values, found.standard_errors
@@ -81,6 +111,16 @@ class EstimateSet:
             "statistic": statistic,
             "p": 2.0 * student.sf(np.abs(statistic), degrees_of_freedom),
         }
+        if adjust != NONE:
+            by = [families] if isinstance(families, str) else list(families)
+            require_columns(self, by)
+            statistics = Statistics(self.labels, statistic, columns["p"], found.covariance, degrees_of_freedom)
+            adjusted = adjusted_within_families(
+                statistics, adjust, level=level, families=by, number_of_means=number_of_means
+            )
+            columns["adjusted_p"] = adjusted.p
+            columns["simultaneous_lower"] = values - adjusted.critical * errors
+            columns["simultaneous_upper"] = values + adjusted.critical * errors
         return pd.concat([self.labels.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
 
     def subset(self, rows: ArrayLike) -> "EstimateSet":

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,10 @@ class FixedPart:
 
 def formula_variables(fixed: str, text: str, columns: Iterable[str]) -> tuple[str, ...]:
     """Columns that the fixed part names, known or not; raises `ModelError` where it cannot be read."""
+    if re.search(r"(?<![\w.])\.(?![\w.])", re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", fixed)):
+        raise ModelError(
+            f"The formula {text!r} uses '.', which would mean all of the data: name the columns that are meant."
+        )
     try:
         required = {str(name) for name in Formula(fixed).required_variables}
         return tuple(sorted(required | _named(fixed, columns)))
@@ -70,11 +75,12 @@ def build_fixed_part(fixed: str, text: str, data: pd.DataFrame) -> FixedPart:
     """
     variables = formula_variables(fixed, text, map(str, data.columns))
     frame, pattern = distinct_rows(data, variables, fixed)
-    levels = _levels(frame, variables)
-    _refuse_single_levels(levels, text)
+    levels = factor_levels(frame, variables, text)
     spec, matrix = model_matrix(fixed, text, frame)
     columns = [str(name) for name in spec.column_names]
     kept, aliases = independent_columns(matrix)
+    if not len(kept):
+        raise ModelError(f"The formula {text!r} leaves no fixed effect to estimate: keep the intercept.")
     names = [columns[k] for k in kept]
     return FixedPart(
         patterns=np.ascontiguousarray(matrix[:, kept]),
@@ -103,10 +109,13 @@ def independent_columns(matrix: FloatArray) -> tuple[IntArray, FloatArray]:
     Returns:
         Indices (kept,) and coefficients (kept, dropped).
     """
+    size = np.abs(matrix).max(axis=0, initial=0.0)
+    size[size == 0.0] = 1.0
+    scaled = matrix / size
     basis = np.zeros((matrix.shape[0], 0))
     kept: list[int] = []
     for at in range(matrix.shape[1]):
-        column = matrix[:, at]
+        column = scaled[:, at]
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)
         length = float(np.linalg.norm(rest))
@@ -114,9 +123,9 @@ def independent_columns(matrix: FloatArray) -> tuple[IntArray, FloatArray]:
             basis = np.column_stack([basis, rest / length])
             kept.append(at)
     indices = np.asarray(kept, dtype=np.int64)
-    others = np.delete(matrix, indices, axis=1)
-    aliases = np.linalg.lstsq(matrix[:, indices], others, rcond=None)[0]
-    return indices, np.asarray(aliases, dtype=np.float64)
+    others = np.delete(np.arange(matrix.shape[1]), indices)
+    aliases = np.linalg.lstsq(scaled[:, indices], scaled[:, others], rcond=None)[0]
+    return indices, np.asarray(aliases / size[indices, None] * size[others], dtype=np.float64)
 
 
 def _named(text: str, columns: Iterable[str]) -> set[str]:
@@ -164,23 +173,46 @@ def _terms(spec: ModelSpec, columns: Sequence[str], kept: set[str]) -> dict[str,
     }
 
 
-def _levels(frame: pd.DataFrame, variables: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    return {
-        name: tuple(sorted_codes(frame[name])[1])
-        for name in variables
-        if not pd.api.types.is_numeric_dtype(frame[name]) or pd.api.types.is_bool_dtype(frame[name])
-    }
+def factor_levels(frame: pd.DataFrame, variables: Sequence[str], text: str) -> dict[str, tuple[Any, ...]]:
+    """Levels of the variables that are factors.
+
+    Raises:
+        ModelError: a factor with one level, or a variable that is neither a number nor a factor.
+    """
+    found = {}
+    for name in variables:
+        kind = frame[name].dtype
+        if kind.kind in "cmM":
+            what = "complex numbers" if kind.kind == "c" else "dates or times"
+            raise ModelError(
+                f"Column {name!r} in the formula {text!r} holds {what}: turn them into plain numbers (such as days), "
+                "or into text if they name groups."
+            )
+        if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
+            found[name] = tuple(sorted_codes(frame[name])[1])
+            if kind.kind == "O" and found[name] and all(map(_is_number, found[name])):
+                raise ModelError(
+                    f"Column {name!r} in the formula {text!r} holds numbers stored as objects: convert them with "
+                    f"astype(float), or write C({name}) on a column of text if they name groups."
+                )
+    _refuse_single_levels(found, text)
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Number) and not isinstance(value, bool)
 
 
 def _numeric_factor_levels(
     spec: ModelSpec, frame: pd.DataFrame, variables: Sequence[str]
 ) -> dict[str, tuple[Any, ...]]:
     """Levels of number columns that the formula makes categorical, as in ``C(year)``."""
+    numbers = {name for name in variables if pd.api.types.is_numeric_dtype(frame[name])}
     named = {
         name
         for factor, (kind, _) in spec.encoder_state.items()
-        if kind.value == "categorical"
-        for name in Formula(str(factor)).required_variables & set(variables)
+        if kind.value == "categorical" and _named(str(factor), numbers)
+        for name in Formula(str(factor)).required_variables & numbers
     }
     return {name: tuple(sorted_codes(frame[name])[1]) for name in sorted(named)}
 

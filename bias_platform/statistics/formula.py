@@ -128,7 +128,7 @@ def _random_parts(bar: str, text: str) -> list[RandomPart]:
     found = _BAR.fullmatch(bar)
     assert found is not None, "_split_random lets nothing else through"
     effects, grouping = " ".join(found["effects"].split()), found["grouping"].strip()
-    if not effects or effects.endswith("+") or effects in ("0", "-1"):
+    if effects.endswith("+") or (effects != "1" and re.fullmatch(r"[\d\s+-]*", effects)):
         raise ModelError(
             f"The formula {text!r}: ({bar.strip()}) does not say what varies; write (1 | {grouping or 'grouping'}) for "
             f"an intercept, (1 + x | {grouping or 'grouping'}) for a slope of x as well."

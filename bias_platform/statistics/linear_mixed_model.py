@@ -8,7 +8,7 @@ import pandas as pd
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.block_factor import dense_cholesky, dense_inverse
 from bias_platform.statistics.design import Design
-from bias_platform.statistics.diagnostics import diagnose_linear
+from bias_platform.statistics.diagnostics import Outcome, diagnose
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.fit_tables import conditional_modes, fixed_effects_table
 from bias_platform.statistics.linear_evaluation import evaluate_linear
@@ -39,16 +39,21 @@ def fit_linear_design(design: Design, method: Method, with_sd_errors: bool) -> M
     variance = found.variance * problem.scale**2
     covariance = problem.fixed_covariance(found.variance * dense_inverse(dense_cholesky(found.information)))
     components = _components(design, optimum, float(np.sqrt(variance)), with_sd_errors)
+    fixed = fixed_effects_table(design, problem.fixed_effects(found.beta), covariance)
+    known = bool(np.isfinite(components.deviations["sd_standard_error"].iloc[-1]))
     return MixedModelFit(
         formula=design.formula.text,
         family=design.family,
         method=method,
         loglik=found.loglik,
-        fixed_effects=fixed_effects_table(design, problem.fixed_effects(found.beta), covariance),
+        fixed_effects=fixed,
         variance_components=components.deviations,
         random_correlations=components.correlations,
         covariance=pd.DataFrame(covariance, design.fixed.columns, design.fixed.columns),
-        diagnostics=diagnose_linear(design, optimum, problem.layout.plan.grouping),
+        diagnostics=diagnose(
+            design,
+            Outcome(optimum, fixed, components.deviations, problem.layout.plan.grouping, with_sd_errors, known),
+        ),
         standard_errors="full" if with_sd_errors else "joint",
         n_rows=design.n_rows,
         n_observations=design.n_observations,

@@ -88,18 +88,11 @@ def linear_problem(design: Design, restricted: bool) -> LinearProblem:
 
 
 def _refuse_full_groupings(design: Design) -> None:
-    full = [term for term in design.terms if term.size * len(term.effects) >= design.n_observations]
-    if full and full[0].basis is None:
+    full = [term for term in design.terms if term.size >= design.n_observations]
+    if full:
         raise ModelError(
             f"The grouping {full[0].name!r} in {design.formula.text!r} has as many levels as there are observations "
             f"({design.n_observations:,}): its variance cannot be told from the residual; remove the term."
-        )
-    if full:
-        count = full[0].size * len(full[0].effects)
-        raise ModelError(
-            f"The random term {full[0].name!r} in {design.formula.text!r} has {count:,} effects for "
-            f"{design.n_observations:,} observations: what varies cannot be told from the residual; remove the term, "
-            "or a slope of it."
         )
 
 

@@ -11,7 +11,7 @@ from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.choose_layout import lay_out
 from bias_platform.statistics.curvature import conditional_information, observed_information
 from bias_platform.statistics.design import Design, build_design
-from bias_platform.statistics.diagnostics import diagnose
+from bias_platform.statistics.diagnostics import Outcome, diagnose
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.fit_tables import conditional_modes, fixed_effects_table
 from bias_platform.statistics.layout import Layout
@@ -97,6 +97,7 @@ def fit_design(design: Design, standard_errors: StandardErrors = "full", method:
 def _fit_binomial(design: Design, standard_errors: StandardErrors) -> MixedModelFit:
     layout = lay_out(design)
     optimum = find_optimum(layout, find_start(layout))
+    full = standard_errors == "full"
     standard_errors = "joint" if optimum.runaway else standard_errors
     covariance = _covariance(layout, optimum, standard_errors)
     found = optimum.evaluation
@@ -111,7 +112,17 @@ def _fit_binomial(design: Design, standard_errors: StandardErrors) -> MixedModel
         variance_components=components.deviations,
         random_correlations=components.correlations,
         covariance=pd.DataFrame(covariance.beta, design.fixed.columns, design.fixed.columns),
-        diagnostics=diagnose(design, optimum, fixed, layout.plan.grouping, covariance.usable),
+        diagnostics=diagnose(
+            design,
+            Outcome(
+                optimum=optimum,
+                fixed_effects=fixed,
+                deviations=components.deviations,
+                grouping=layout.plan.grouping,
+                asked_full=full,
+                invertible=covariance.theta is not None,
+            ),
+        ),
         standard_errors=standard_errors if covariance.usable else "joint",
         n_rows=design.n_rows,
         n_observations=design.n_observations,

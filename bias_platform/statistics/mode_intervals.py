@@ -114,13 +114,13 @@ def _level_covariance(
     spread = blocks.scales.dense.covariance(inverse)
     if dense:
         at = np.arange(owner.size)[:, None] + offsets
-        return spread[at[:, :, None], at[:, None, :]]
+        return np.asarray(spread[at[:, :, None], at[:, None, :]])
     crossed = layout.leverage(blocks.root, blocks.fine, spread).crossed
     root = blocks.inverse_root
     within = blocks.scales.local.covariance(root.transpose(0, 2, 1) @ (root + crossed @ root))
     group, column = _place(layout, owner, terms.level[:, terms.index.index(first)])
     at = column[:, None] + offsets
-    return within[group[:, None, None], at[:, :, None], at[:, None, :]]
+    return np.asarray(within[group[:, None, None], at[:, :, None], at[:, None, :]])
 
 
 def _place(layout: Layout, owner: RandomTerm, columns: IntArray) -> tuple[IntArray, IntArray]:

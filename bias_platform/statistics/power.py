@@ -10,12 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.denominator_df import Carrier, carried_df
+from bias_platform.statistics.design import build_design
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.mixed_model import StandardErrors
 from bias_platform.statistics.power_curve import PowerCurve
-from bias_platform.statistics.power_replicates import STATES, TESTS, TermQuestion, run_replicates
+from bias_platform.statistics.power_replicates import STATES, TESTS, TermQuestion, run_replicates, unanswered
 from bias_platform.statistics.spread import Interval
 from bias_platform.statistics.study_design import StudyDesign
+from bias_platform.statistics.term_tests import GIVEN, find_term
 
 _PILOT = 40
 """Replicates that find out where to look."""
@@ -102,7 +105,7 @@ def power_of_term(
         pattern: cell -> weight; a gap puts gap x weight on the log-odds there, e.g. ``{"group=old": 1.0}``.
         gaps: rising, on the logit scale; at 0 the power is the type-I error.
         effects: fixed effects that are there at all gaps.
-        denominator_df: of F; None: levels of the unit that carries the term's attribute minus its groups.
+        denominator_df: of F; None: those of the unit that carries the term in this model (`carried_df`).
         alpha: a gap is found where p is below it.
         seed: the same seed gives the same replicates, on however many processes.
         processes: each uses one BLAS thread; above 1, a script needs ``if __name__ == "__main__":``.
@@ -110,7 +113,7 @@ def power_of_term(
         standard_errors: as for `fit_mixed_model`; ``joint`` is quicker and finds a little too much.
 
     Raises:
-        ModelError: design, formula and term do not fit, or F's degrees of freedom are not known.
+        ModelError: design, formula and term do not fit, or the term has nothing to be tested against.
 
     >>> from bias_platform.statistics.study_design import Attribute, StudyDesign
     >>> design = StudyDesign(
@@ -126,12 +129,7 @@ def power_of_term(
     (10.0, [0.0, 1.0])
     """
     _refuse_impossible(gaps, alpha, replicates, processes)
-    degrees = design.carrying_df(term.split(":")) if denominator_df is None else denominator_df
-    if degrees is None or degrees <= 0:
-        raise ModelError(
-            f"The denominator degrees of freedom of {term!r} do not follow from the design: give denominator_df, "
-            "the levels of the unit that carries the term minus its groups."
-        )
+    carrier = _carried(design, formula, term) if denominator_df is None else Carrier(GIVEN, denominator_df)
     question = TermQuestion(
         design=design,
         formula=formula,
@@ -139,14 +137,26 @@ def power_of_term(
         pattern=pattern,
         gaps=tuple(float(gap) for gap in gaps),
         effects=effects or {},
-        denominator_df=degrees,
+        carrier=carrier,
         likelihood_ratio=likelihood_ratio,
         standard_errors=standard_errors,
     )
     found = run_replicates(question, seed, replicates, processes)
     made = TESTS if likelihood_ratio else TESTS[:2]
     p_values = {test: found.p_values[:, :, TESTS.index(test)] for test in made}
-    return TermPower(term, question.gaps, alpha, degrees, p_values, found.states)
+    return TermPower(term, question.gaps, alpha, carrier.df, p_values, found.states)
+
+
+def _carried(design: StudyDesign, formula: str, term: str) -> Carrier:
+    model = build_design(formula, unanswered(design, formula)[1])
+    name = find_term(model, term)
+    carrier = carried_df(model, [name])[name]
+    if carrier.df <= 0:
+        raise ModelError(
+            f"The fixed part of {formula!r} leaves {carrier.unit} no degree of freedom to test {term!r} against: "
+            "plan more levels of that unit, or give denominator_df."
+        )
+    return carrier
 
 
 def smallest_detectable(

@@ -7,10 +7,12 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.denominator_df import Carrier
 from bias_platform.statistics.design import build_design
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.formula import parse_formula
@@ -39,7 +41,8 @@ class TermQuestion:
     gaps: tuple[float, ...]
     effects: Mapping[str, float]
     """Other fixed effects, the same at all gaps."""
-    denominator_df: float
+    carrier: Carrier
+    """What the term is tested against."""
     likelihood_ratio: bool
     standard_errors: StandardErrors
 
@@ -85,6 +88,18 @@ def _chunk(question: TermQuestion, seed: int, first: int, count: int) -> Replica
     return found
 
 
+def unanswered(design: StudyDesign, formula: str) -> tuple[str, pd.DataFrame]:
+    """Name of the column of answers, and a study whose answers are the row's number modulo 2.
+
+    Raises:
+        ModelError: the response of the formula is not one column.
+    """
+    parsed = parse_formula(formula)
+    if parsed.failures is not None:
+        raise ModelError(f"Answers are simulated one by one: name a single column before '~' in {parsed.text!r}.")
+    return parsed.response, design.frame().assign(**{parsed.response: np.arange(design.rows) % 2})
+
+
 class _Refit:
     """Fits the model to one set of answers after the other; what does not depend on the answers is done once.
 
@@ -93,12 +108,9 @@ class _Refit:
 
     def __init__(self, question: TermQuestion) -> None:
         self.question = question
-        parsed = parse_formula(question.formula)
-        if parsed.failures is not None:
-            raise ModelError(f"Answers are simulated one by one: name a single column before '~' in {parsed.text!r}.")
-        rows = question.design.rows
-        self.answers, number = parsed.response, "row number"
-        self.frame = question.design.frame().assign(**{self.answers: np.arange(rows) % 2, number: np.arange(rows) + 1})
+        rows, number = question.design.rows, "row number"
+        self.answers, frame = unanswered(question.design, question.formula)
+        self.frame = frame.assign(**{number: np.arange(rows) + 1})
         numbered = build_design(question.formula, self.frame, number)
         self.row_of = numbered.trials.astype(np.int64) - 1
         ones = np.ones(len(self.row_of))
@@ -123,8 +135,8 @@ def _tested(question: TermQuestion, refit: _Refit, answers: FloatArray) -> tuple
         fit = refit.fit(answers)
         states[1:] = not fit.converged, bool(fit.diagnostics.separated), bool(fit.diagnostics.singular_terms)
         if not states[:3].any():
-            degrees = {question.term: question.denominator_df}
-            made = term_tests(fit, [question.term], denominator_df=degrees, likelihood_ratio=question.likelihood_ratio)
+            carrier = {question.term: question.carrier}
+            made = term_tests(fit, [question.term], denominator_df=carrier, likelihood_ratio=question.likelihood_ratio)
             p = made[[f"{test}_p" for test in TESTS]].to_numpy(dtype=float)[0]
     except np.linalg.LinAlgError:
         states[0] = True

@@ -9,6 +9,7 @@ matter to the optimiser. With b the effects of a level in the formula's own colu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,13 @@ from formulaic import ModelSpec
 
 from bias_platform.statistics.arrays import FloatArray, IntArray, combine_codes
 from bias_platform.statistics.errors import ModelError
-from bias_platform.statistics.fixed_part import distinct_rows, formula_variables, independent_columns, model_matrix
+from bias_platform.statistics.fixed_part import (
+    distinct_rows,
+    factor_levels,
+    formula_variables,
+    independent_columns,
+    model_matrix,
+)
 from bias_platform.statistics.formula import MixedFormula, RandomPart
 
 INTERCEPT = "Intercept"
@@ -190,7 +197,33 @@ def build_random_terms(
                     "twice: leave it out of one of the terms, as in (0 + x | item) beside (1 | item)."
                 )
             seen.add((term.columns, effect))
+    _refuse_too_many(terms, parsed, float(observations.sum()))
+    _refuse_same_levels(terms, parsed)
     return terms
+
+
+def _refuse_too_many(terms: Sequence[RandomTerm], parsed: MixedFormula, observations: float) -> None:
+    for term in terms:
+        count = term.size * len(term.effects)
+        if term.basis is not None and count >= observations:
+            raise ModelError(
+                f"The random term {term.name!r} in {parsed.text!r} has {count:,} effects for {observations:,.0f} "
+                "observations: what varies cannot be told from chance; remove the term, or a slope of it."
+            )
+
+
+def _refuse_same_levels(terms: Sequence[RandomTerm], parsed: MixedFormula) -> None:
+    """Two groupings that are one and the same under two names share their variance in no particular way."""
+    for one, other in combinations(terms, 2):
+        if one.columns == other.columns or one.size != other.size or not set(one.effects) & set(other.effects):
+            continue
+        owner = np.zeros(one.size, dtype=np.int64)
+        owner[one.code] = other.code
+        if np.array_equal(owner[one.code], other.code):
+            raise ModelError(
+                f"The random terms {one.name!r} and {other.name!r} in {parsed.text!r} cannot be told from each other: "
+                f"every level of {':'.join(one.columns)} is a level of {':'.join(other.columns)}; keep one of them."
+            )
 
 
 def _terms_of(
@@ -240,6 +273,7 @@ class _RawBasis:
     def __init__(self, part: RandomPart, written: str, data: pd.DataFrame, text: str) -> None:
         self.variables = formula_variables(part.effects, text, map(str, data.columns))
         frame, self.pattern = distinct_rows(data, self.variables, part.effects)
+        factor_levels(frame, self.variables, text)
         self.spec, self.matrix = model_matrix(part.effects, text, frame)
         self.names = [str(name) for name in self.spec.column_names]
         kept, _ = independent_columns(self.matrix)

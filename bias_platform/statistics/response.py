@@ -1,6 +1,7 @@
 """The left-hand side of a formula as numbers: answers counted, or a measured outcome."""
 
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def read_response(parsed: MixedFormula, data: pd.DataFrame, weights: str | None,
     if family not in FAMILIES:
         raise ModelError(f"The family {family!r} cannot be fitted: choose one of {', '.join(FAMILIES)}.")
     repeats = _counts(data[weights], f"weights column {weights!r}") if weights else np.ones(len(data))
+    if not (repeats > 0).any():
+        raise ModelError(f"No row has a positive weight in column {weights!r}: there is nothing to model.")
     return _measured(parsed, data, repeats) if family == GAUSSIAN else _counted(parsed, data, repeats)
 
 
@@ -97,21 +100,29 @@ def _expression(expression: str, data: pd.DataFrame, parsed: MixedFormula) -> pd
 
 
 def _zero_one(column: pd.Series, name: str) -> FloatArray:
-    distinct = pd.unique(column)
-    if not all(value in (0, 1) for value in distinct):
-        shown = ", ".join(repr(value) for value in list(distinct)[:5])
+    plain = column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    stored = plain.dtype == object and all(isinstance(value, Number) for value in plain)
+    numbers = plain.astype(float) if stored else plain
+    if not pd.api.types.is_numeric_dtype(numbers) or not numbers.isin([0, 1]).all():
+        distinct = dict.fromkeys(_shown(value) for value in plain.head(1000))
+        shown = ", ".join(sorted(distinct)[:5])
         raise ModelError(
             f"The outcome {name!r} must be 0 or 1 (or True and False) but has values {shown}: "
             "code the answer of interest as 1 and every other answer as 0."
         )
-    return column.to_numpy(dtype=np.float64)
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def _shown(value: Any) -> str:
+    """A value as it would be typed."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _counts(column: pd.Series, what: str) -> FloatArray:
     if not pd.api.types.is_numeric_dtype(column):
         raise ModelError(f"The {what} must be whole numbers, but the column holds {column.dtype} values.")
     values: FloatArray = column.to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero((values < 0) | (values != np.round(values)))
+    wrong = np.flatnonzero(~np.isfinite(values) | (values < 0) | (values != np.round(values)))
     if len(wrong):
         raise ModelError(
             f"The {what} must be whole numbers from 0 up, but row {column.index[wrong[0]]} has {values[wrong[0]]:g}."

@@ -1,7 +1,6 @@
 """How far several levels lie apart: the range, and the standard deviation without the noise."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +10,10 @@ from scipy.stats import t as student
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
+from bias_platform.statistics.simultaneous import SEED, LargestStatistic, covariance_root, largest_of_rows
+
+_KNOWN = 1e-9
+"""A difference whose error is below this share of the typical error is known exactly."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,16 @@ def within_group_spread(
     *,
     level: float = 0.95,
     degrees_of_freedom: float = np.inf,
-    draws: int = 20_000,
-    seed: int = 20_240_229,
+    draws: int = 2_048,
+    seed: int = SEED,
 ) -> Spread:
     """Range and noise-corrected standard deviation of several estimated levels.
 
     The lower bound of the range is the largest ``d - c se`` over pairs, with c the ``level`` quantile of the largest
-    |T| over pairs (simulated from the multivariate t with this covariance: one chi-square denominator for all
-    pairs): where all levels are equal, it misses in ``1 - level`` of studies. The upper bound is the largest
-    ``d + u se``: it can only miss where the two levels that are truly farthest apart come out too near each other,
-    which is one pair and not the largest of many, so that u is the t quantile that leaves what c leaves over of
+    |T| over pairs (of the multivariate t with this covariance, `simultaneous.LargestStatistic`: one chi-square
+    denominator for all pairs): where all levels are equal, it misses in ``1 - level`` of studies. The upper bound is
+    the largest ``d + u se``: it can only miss where the two levels that are truly farthest apart come out too near each
+    other, which is one pair and not the largest of many, so that u is the t quantile that leaves what c leaves over of
     ``1 - level``. Coverage is ``level`` where all levels are equal, and where two of them lie far outside all others;
     between these it is higher (97-99 % at 95 %), because which levels are the extreme ones is not known, and a range
     of zero is at the edge of what there is. With few degrees of freedom or skewed errors it is somewhat lower.
@@ -68,8 +71,8 @@ def within_group_spread(
         covariance: (k, k).
         level: confidence of both intervals.
         degrees_of_freedom: of the covariance; infinite where it is known. Where pairs differ, their smallest.
-        draws: simulated vectors for c; its Monte-Carlo error is about 0.01.
-        seed: of the simulation.
+        draws: directions that c is averaged over; at least 2,048 are. Its Monte-Carlo error is then below 0.01.
+        seed: of the directions.
 
     Raises:
         ModelError: fewer than two levels, shapes that differ, values that are not finite, or no degrees of freedom.
@@ -87,20 +90,12 @@ def within_group_spread(
     statistic = float(values @ center @ np.linalg.pinv(inner, hermitian=True) @ center @ values)
     df = len(values) - 1
     return Spread(
-        range=_range(values, noise, level, _Simulation(degrees_of_freedom, draws, seed)),
+        range=_range(values, noise, level, _largest_difference(inner, degrees_of_freedom, draws, seed)),
         sd=_noise_corrected(values, inner, level, degrees_of_freedom),
         homogeneity=statistic,
         df=df,
         p=_tail(statistic, df, degrees_of_freedom),
     )
-
-
-class _Simulation(NamedTuple):
-    """How the quantile of the largest |T| is drawn."""
-
-    degrees_of_freedom: float
-    draws: int
-    seed: int
 
 
 def _tail(statistic: float, df: int, degrees_of_freedom: float) -> float:
@@ -123,15 +118,14 @@ def _checked(estimates: ArrayLike, covariance: ArrayLike) -> tuple[FloatArray, F
     return values, noise
 
 
-def _range(values: FloatArray, noise: FloatArray, level: float, simulation: _Simulation) -> Interval:
+def _range(values: FloatArray, noise: FloatArray, level: float, largest: LargestStatistic) -> Interval:
     first, second = np.triu_indices(len(values), 1)
     variance = np.diag(noise)
     errors = np.sqrt(np.maximum(variance[first] + variance[second] - 2.0 * noise[first, second], 0.0))
     difference = np.abs(values[first] - values[second])
-    critical = _critical_value(noise, errors, level, simulation)
-    df = simulation.degrees_of_freedom
-    left = max(1.0 - level - float(student.sf(critical, df)), 0.5 * (1.0 - level))
-    one_pair = float(student.isf(left, df))
+    critical = largest.critical_value(level) if largest.contrasts else 0.0
+    left = max(1.0 - level - float(student.sf(critical, largest.degrees_of_freedom)), 0.5 * (1.0 - level))
+    one_pair = float(student.isf(left, largest.degrees_of_freedom))
     return Interval(
         estimate=float(difference.max()),
         lower=float(max(0.0, (difference - critical * errors).max())),
@@ -139,21 +133,13 @@ def _range(values: FloatArray, noise: FloatArray, level: float, simulation: _Sim
     )
 
 
-def _critical_value(noise: FloatArray, errors: FloatArray, level: float, simulation: _Simulation) -> float:
-    """Quantile of the largest |T| over pairs, which share one chi-square denominator."""
-    df, draws, seed = simulation
-    eigenvalues, vectors = np.linalg.eigh(noise)
-    root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
-    rng = np.random.default_rng(seed)
-    sample = rng.standard_normal((draws, len(noise))) @ root.T
-    first, second = np.triu_indices(len(noise), 1)
-    largest = np.zeros(draws)
-    for a, b, error in zip(first, second, errors, strict=True):
-        if error > 0:
-            np.maximum(largest, np.abs(sample[:, a] - sample[:, b]) / error, out=largest)
-    if np.isfinite(df):
-        largest /= np.sqrt(rng.chisquare(df, draws) / df)
-    return float(np.quantile(largest, level))
+def _largest_difference(inner: FloatArray, degrees_of_freedom: float, draws: int, seed: int) -> LargestStatistic:
+    """Distribution of the largest |T| over pairs; pairs whose difference is known exactly do not count."""
+    root = covariance_root(inner)
+    first, second = np.triu_indices(len(inner), 1)
+    rows = root[first] - root[second]
+    varies = np.linalg.norm(rows, axis=1) > _KNOWN * np.sqrt(np.trace(inner))
+    return largest_of_rows(rows[varies], degrees_of_freedom, directions=draws, repetitions=2, seed=seed)
 
 
 def _noise_corrected(values: FloatArray, inner: FloatArray, level: float, degrees_of_freedom: float) -> Interval:

@@ -113,21 +113,6 @@ class StudyDesign:
             total[self._members(cell)] += effect
         return total
 
-    def carrying_df(self, variables: Iterable[str]) -> float | None:
-        """Levels of the unit that carries a term minus its groups; None where no attribute is among the variables.
-
-        Where attributes of several factors are among them, the factor with the fewest degrees of freedom counts.
-        """
-        by_unit: dict[str, list[str]] = {}
-        for name in variables:
-            if name in self.attributes:
-                by_unit.setdefault(self.attributes[name].of, []).append(name)
-        found = []
-        for unit, names in by_unit.items():
-            _, first = combine_codes([self.codes[name] for name in names])
-            found.append(float(self._size(unit) - len(first)))
-        return min(found, default=None)
-
     def _members(self, cell: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         inside = np.ones(self.rows, dtype=bool)
         for part in cell.split(","):

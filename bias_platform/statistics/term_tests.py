@@ -1,4 +1,4 @@
-"""Does a fixed term matter: likelihood ratio, F with given denominator degrees of freedom, Wald."""
+"""Does a fixed term matter: likelihood ratio, F against the unit that carries the term, Wald."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,36 +9,50 @@ from scipy.stats import chi2
 from scipy.stats import f as fisher
 from threadpoolctl import threadpool_limits
 
+from bias_platform.statistics.denominator_df import RESIDUAL, Carrier, carried_df
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model import fit_design
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.response import BINOMIAL
+
+GIVEN = "given"
+"""Carrier of a term whose degrees of freedom the caller gave."""
 
 
 def term_tests(
     fit: MixedModelFit,
     terms: Sequence[str] | None = None,
     *,
-    denominator_df: Mapping[str, float] | None = None,
+    denominator_df: Mapping[str, float | Carrier] | None = None,
     likelihood_ratio: bool = True,
 ) -> pd.DataFrame:
     """Tests of fixed terms, one row each.
 
-    ``F`` is Wald's chi-square by its degrees of freedom; its denominator is the number of levels of the unit
-    that carries the term minus its groups, which only the study knows. The likelihood ratio refits the model
-    without the term, which is only meaningful for terms that no other term contains; it is NaN for the rest,
-    and what the Wald columns mean for those depends on the coding (sum coding: averaged over the other factor).
-    Restricted likelihoods of different fixed parts do not compare: for a fit by REML, ``lr`` comes from fitting
-    both models by ML, while ``f`` and ``wald`` are of the fit itself.
+    ``F`` is Wald's chi-square by its degrees of freedom, against the unit that carries the term (`carried_df`). In
+    balanced Gaussian designs with no variance at zero this is the exact test. Fits that maximise the plain likelihood,
+    as binomial ones do, take the unit's variance for smaller than REML would (H. D. Patterson and R. Thompson, 1971,
+    Biometrika 58, 545-554), most where the fixed part takes a large part of the unit: their F is multiplied by
+    ``carrier.df / (carrier.df + carrier.fixed)``, which is exact for balanced Gaussian ones. Of simulated binomial
+    studies without a difference, 10 to 23 % were significant at 5 % without that factor, 2 to 7 % with it (groups of
+    27 personas, 2 and 5 systems; 8 personas beyond three wordings). Where a unit does not vary, F rejects too rarely.
+
+    The likelihood ratio refits the model without the term, which is only meaningful for terms that no other term
+    contains; it is NaN for the rest, and what the Wald columns mean for those depends on the coding (sum coding:
+    averaged over the other factor). Restricted likelihoods of different fixed parts do not compare: for a fit by REML,
+    ``lr`` comes from fitting both models by ML, while ``f`` and ``wald`` are of the fit itself.
 
     Args:
         terms: as in the formula, or by variables (``persona:system``); None means all but the intercept.
-        denominator_df: by term; where absent ``F`` is NaN.
+        denominator_df: by term, instead of its carrier's. A number leaves ``F`` as it is; a `Carrier` found
+            before spares the search.
         likelihood_ratio: whether to refit (the costly column).
 
     Returns:
-        Columns ``term``, ``df``, ``lr``, ``lr_p``, ``f``, ``denominator_df``, ``f_p``, ``wald``, ``wald_p``.
+        Columns ``term``, ``df``, ``lr``, ``lr_p``, ``f``, ``denominator_df``, ``f_p``, ``wald``, ``wald_p``,
+        ``carrier`` (a random term, ``residual`` or ``given``). ``f_p`` is NaN where ``denominator_df`` is 0: the fixed
+        part leaves the carrier nothing to be tested against.
 
     Raises:
         ModelError: an unknown term or a denominator that is not positive.
@@ -50,17 +64,15 @@ def term_tests(
     >>> logit = rng.normal(0, 1, 80)[data["item"]] + (data["group"] == "b")
     >>> data["yes"] = (rng.random(480) < 1 / (1 + np.exp(-logit))).astype(int)
     >>> fit = fit_mixed_model("yes ~ group + (1 | item)", data)
-    >>> tests = term_tests(fit, denominator_df={"group": 22})
-    >>> bool(tests["lr_p"][0] < 0.01), int(tests["df"][0])
-    (True, 2)
+    >>> tests = term_tests(fit)
+    >>> int(tests["df"][0]), float(tests["denominator_df"][0]), tests["carrier"][0], bool(tests["lr_p"][0] < 0.01)
+    (2, 398.0, 'residual', True)
     """
-    names = _all_terms(fit) if terms is None else [find_term(fit, term) for term in terms]
-    given = {find_term(fit, term): value for term, value in (denominator_df or {}).items()}
-    for term, value in given.items():
-        if not value > 0:
-            raise ModelError(f"The denominator degrees of freedom of {term!r} must be positive, not {value}.")
+    names = _all_terms(fit) if terms is None else [find_term(fit.design, term) for term in terms]
+    given = {find_term(fit.design, term): _given(term, value) for term, value in (denominator_df or {}).items()}
+    carriers = carried_df(fit.design, [term for term in names if term not in given]) | given
     wider = _by_likelihood(fit) if likelihood_ratio else None
-    return pd.DataFrame([_tested(fit, term, given.get(term), wider) for term in names])
+    return pd.DataFrame([_tested(fit, term, carriers[term], wider) for term in names])
 
 
 def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
@@ -71,7 +83,7 @@ def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, fl
     Raises:
         ModelError: an unknown term, or one that another term contains.
     """
-    name = find_term(fit, term)
+    name = find_term(fit.design, term)
     wider = _containing(fit, name)
     if wider:
         raise ModelError(f"The term {name!r} is contained in {', '.join(wider)}: test that first, or fit without it.")
@@ -87,7 +99,7 @@ def wald_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
     Raises:
         ModelError: an unknown term.
     """
-    columns = list(fit.design.fixed.terms[find_term(fit, term)])
+    columns = list(fit.design.fixed.terms[find_term(fit.design, term)])
     estimate = fit.fixed_effects.loc[columns, "estimate"].to_numpy()
     covariance = fit.covariance.loc[columns, columns].to_numpy()
     statistic = float(estimate @ np.linalg.pinv(covariance, hermitian=True) @ estimate)
@@ -104,16 +116,20 @@ def _refit(design: Design) -> MixedModelFit:
         return fit_design(design, "joint", "ML")
 
 
-def find_term(fit: MixedModelFit, term: str) -> str:
-    """The term's name in the model; it may also be given by its variables in any order."""
-    fixed = fit.design.fixed
+def find_term(design: Design, term: str) -> str:
+    """The term's name in the model; it may also be given by its variables in any order.
+
+    Raises:
+        ModelError: an unknown term.
+    """
+    fixed = design.fixed
     if term in fixed.terms:
         return term
     wanted = {part.strip() for part in term.split(":")}
     found = [name for name, variables in fixed.term_variables.items() if set(variables) == wanted]
     if len(found) != 1:
         known = [name for name in fixed.terms if name != "1"]
-        raise ModelError(f"The model {fit.formula!r} has no fixed term {term!r} ({spell_check(term, known)}).")
+        raise ModelError(f"The model {design.formula.text!r} has no fixed term {term!r} ({spell_check(term, known)}).")
     return found[0]
 
 
@@ -127,25 +143,39 @@ def _containing(fit: MixedModelFit, term: str) -> list[str]:
     return [name for name, theirs in variables.items() if mine < set(theirs)]
 
 
-def _tested(
-    fit: MixedModelFit, term: str, denominator: float | None, by_likelihood: MixedModelFit | None
-) -> dict[str, object]:
+def _given(term: str, value: float | Carrier) -> Carrier:
+    carrier = value if isinstance(value, Carrier) else Carrier(GIVEN, float(value))
+    if not carrier.df > 0:
+        raise ModelError(f"The denominator degrees of freedom of {term!r} must be positive, not {carrier.df:g}.")
+    return carrier
+
+
+def _tested(fit: MixedModelFit, term: str, carrier: Carrier, by_likelihood: MixedModelFit | None) -> dict[str, object]:
     wald, df, wald_p = wald_test(fit, term)
     lr, lr_p = np.nan, np.nan
     if by_likelihood is not None and not _containing(fit, term):
         lr, _, lr_p = likelihood_ratio_test(by_likelihood, term)
-    f_p = float(fisher.sf(wald / df, df, denominator)) if denominator else np.nan
+    f = wald / df * _restricted(fit, carrier)
     return {
         "term": term,
         "df": df,
         "lr": lr,
         "lr_p": lr_p,
-        "f": wald / df if denominator else np.nan,
-        "denominator_df": denominator if denominator else np.nan,
-        "f_p": f_p,
+        "f": f,
+        "denominator_df": carrier.df,
+        "f_p": float(fisher.sf(f, df, carrier.df)) if carrier.df > 0 else np.nan,
         "wald": wald,
         "wald_p": wald_p,
+        "carrier": carrier.unit,
     }
+
+
+def _restricted(fit: MixedModelFit, carrier: Carrier) -> float:
+    """What makes F of a fit by plain likelihood that of a fit by REML; the noise of answers is known, not estimated."""
+    known = carrier.unit == RESIDUAL and fit.family == BINOMIAL
+    if fit.method == "REML" or known or carrier.df <= 0:
+        return 1.0
+    return carrier.df / (carrier.df + carrier.fixed)
 
 
 def _without_columns(fixed: FixedPart, columns: Sequence[str]) -> FixedPart:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from bias_platform.analysis.item_pairs import paired_differences
+from bias_platform.analysis.item_pairs import _most_common, paired_differences
 from bias_platform.analysis.rates import clustered_rate_interval
 
 
@@ -16,6 +16,15 @@ def test_is_the_paired_t_test_where_many_items_differ() -> None:
     bounds = expected.confidence_interval(0.9)
     assert found.p_value[0] == pytest.approx(expected.pvalue)
     assert [found.lower[0], found.upper[0]] == pytest.approx([bounds.low, bounds.high])
+
+
+def test_the_most_common_gap_is_counted_in_every_comparison() -> None:
+    rng = np.random.default_rng(1)
+    gaps = np.where(rng.random((40, 60)) < 0.1, np.nan, rng.integers(-2, 3, (40, 60)) / 3.0)
+    gaps[:, 0] = np.nan
+    expected = [max(np.unique(column[np.isfinite(column)], return_counts=True)[1], default=0) for column in gaps.T]
+    assert _most_common(gaps, 1e-9).tolist() == expected
+    assert _most_common(gaps[:0], 1e-9).tolist() == [0] * 60
 
 
 def test_nothing_differing_still_has_an_interval() -> None:

@@ -167,7 +167,8 @@ def test_joint_leaves_out_only_the_errors_of_deviations() -> None:
     joint = fit_mixed_model(SCORES_WIDE, data_of("scores"), family="gaussian", standard_errors="joint")
     pd.testing.assert_frame_equal(joint.fixed_effects, full.fixed_effects)
     assert joint.variance_components["sd_standard_error"].isna().all()
-    assert full.predictor_sd(pd.DataFrame(index=[0])) == pytest.approx(np.sqrt(full.variance_components["variance"][:-1].sum()))
+    of_terms = full.variance_components["variance"][:-1].sum()
+    assert full.predictor_sd(pd.DataFrame(index=[0])) == pytest.approx(np.sqrt(of_terms))
 
 
 BAD = {

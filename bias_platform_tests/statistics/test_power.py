@@ -8,7 +8,7 @@ from scipy.stats import binomtest, norm, ttest_ind
 from statsmodels.stats.power import TTestIndPower
 
 from bias_platform.statistics import ModelError, fit_mixed_model, integrated_probability, term_tests
-from bias_platform.statistics.power import TermPower, power_of_term, smallest_detectable
+from bias_platform.statistics.power import TermPower, _carried, power_of_term, smallest_detectable
 from bias_platform.statistics.power_curve import PowerCurve, _monotone
 from bias_platform.statistics.power_replicates import STATES
 from bias_platform.statistics.study_design import Attribute, StudyDesign
@@ -128,7 +128,7 @@ def test_tests_are_those_of_the_mixed_model(found: TermPower) -> None:
     for replicate, at in ((0, 0), (3, 2), (119, 1)):
         answers = simulate_answers(design, {"group=old": found.gaps[at]}, seed=20, replicates=1, first=replicate)
         data = design.frame().assign(yes=answers[0].astype(int))
-        expected = term_tests(fit_mixed_model(FORMULA, data), ["group"], denominator_df={"group": 22.0})
+        expected = term_tests(fit_mixed_model(FORMULA, data), ["group"])
         assert found.p_values["f"][replicate, at] == pytest.approx(expected["f_p"][0], rel=1e-6)
         assert found.p_values["wald"][replicate, at] == pytest.approx(expected["wald_p"][0], rel=1e-6)
 
@@ -174,23 +174,28 @@ def test_answers_that_share_a_row_of_the_model_are_counted() -> None:
     )
     found = power_of_term(design, "yes ~ group + (1 | item)", "group", pattern=OLD, gaps=[0.5], replicates=2, seed=4)
     data = simulate_study(design, {"group=old": 0.5}, seed=4)
-    expected = term_tests(fit_mixed_model("yes ~ group + (1 | item)", data), ["group"], denominator_df={"group": 6})
+    expected = term_tests(fit_mixed_model("yes ~ group + (1 | item)", data), ["group"])
+    assert found.denominator_df == expected["denominator_df"][0] == 480 - 20 - 1
     assert found.p_values["f"][0, 0] == pytest.approx(expected["f_p"][0], rel=1e-6)
 
 
 def test_degrees_of_freedom_of_the_carrying_unit() -> None:
     design = StudyDesign(
-        {"item": 5, "persona": 10, "system": 2},
+        {"item": 5, "persona": 10, "system": 3},
         {
             "group": Attribute("persona", {"a": 4, "b": 3, "c": 3}),
             "half": Attribute("persona", {"x": 5, "y": 5}),
             "kind": Attribute("item", {"k": 2, "l": 3}),
         },
     )
-    assert design.carrying_df(["group"]) == design.carrying_df(["group", "system"]) == 7
-    assert design.carrying_df(["group", "half"]) == 6  # four of the six combinations occur
-    assert design.carrying_df(["group", "kind"]) == 3
-    assert design.carrying_df(["system"]) is None
+    units = "(1 | item) + (1 | persona) + (1 | persona:system)"
+    assert _carried(design, f"yes ~ group * system + {units}", "group").df == 7
+    assert _carried(design, f"yes ~ group * system + {units}", "group:system").df == 14
+    assert _carried(design, f"yes ~ group + half + group:half + {units}", "half:group").df == 6  # four of six occur
+    assert _carried(design, f"yes ~ group + kind + {units}", "kind").df == 3
+    assert _carried(design, "yes ~ group + (1 | item)", "group").df == 150 - 5 - 2
+    with pytest.raises(ModelError, match="leaves persona no degree of freedom"):
+        _carried(design, "yes ~ persona + (1 | persona)", "persona")
 
 
 def test_smallest_gap_of_a_known_curve() -> None:
@@ -249,7 +254,7 @@ def _power(**changed: object) -> TermPower:
         ({"pattern": {"group=odl": 1.0}}, "did you mean old"),
         ({"pattern": {"grupo=old": 1.0}}, "did you mean group"),
         ({"pattern": {"old": 1.0}}, "write factor=level"),
-        ({"term": "item"}, "give denominator_df"),
+        ({"term": "item"}, "no fixed term"),
         ({"term": "persona", "denominator_df": 3.0}, "no fixed term"),
         ({"formula": "yes ~ grup + (1 | item)"}, "did you mean group"),
         ({"formula": "cbind(yes, no) ~ group + (1 | item)"}, "single column"),

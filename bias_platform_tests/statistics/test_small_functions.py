@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,13 @@ MODULES = [module.name for module in pkgutil.iter_modules(room.__path__)]
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
     assert doctest.testmod(importlib.import_module(f"bias_platform.statistics.{name}")).failed == 0
+
+
+def test_the_tour_in_the_documentation_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "mixed_models.md"
+    found = doctest.testfile(str(page), module_relative=False)
+    assert found.attempted > 15
+    assert found.failed == 0
 
 
 def test_every_public_function_has_an_example() -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bias_platform import command
 from bias_platform.storage import read_manifest
-from bias_platform_tests.wiring.conftest import REPOSITORY, STUDY, Workplace
+from bias_platform_tests.wiring.conftest import REPOSITORY, STUDY, Workplace, make_workplace
 
 
 def _run(place: Workplace, *words: str, **environment: str) -> Result:
@@ -45,13 +45,46 @@ def test_check_reads_the_files_of_the_corpora(workplace: Workplace) -> None:
     assert _run(workplace, "catalog", "check", "--no-data").exit_code == 0
 
 
-def test_power_is_told_before_anything_is_asked(finished_workplace: Workplace) -> None:
-    result = _run(finished_workplace, "power", "--items", "200", "--replicates", "40")
+def test_power_tried_out_is_printed_and_not_published(workplace: Workplace) -> None:
+    result = _run(workplace, "power", "--items", "200", "--replicates", "40", "--base-rate", "0.4")
     assert result.exit_code == 0, result.output
-    rows = [line.split() for line in result.stdout.splitlines() if "persona against the control" in line]
-    assert [row[6] for row in rows] == ["200", "200"]
-    assert 8 < float(rows[0][7]) < 18
-    assert rows[1][7:9] == ["above", "30"]
+    table = [[cell.strip() for cell in line.split("|")] for line in result.stdout.splitlines() if line[:1] == "|"]
+    assert table[0][4:6] == ["12 items, this study", "200 items"]
+    assert table[2][4:6] == ["252", "4,200"]
+    graded = [row for row in table if row[1] == "graded items"]
+    assert [row[3] for row in graded] == ["these wordings", "beyond wording"]
+    assert 8 < float(graded[0][5].split(" ")[0]) < 18
+    assert result.stdout.endswith("Only printed: the study declares other settings.\n")
+    assert not workplace.house().lake.report(STUDY, "power").exists()
+
+
+def test_power_as_declared_is_published_once(tmp_path: Path) -> None:
+    """Nothing else has been made: no corpus, no model."""
+    place = make_workplace(tmp_path / "place")
+    result = _run(place, "power")
+    assert result.exit_code == 0, result.output
+    folder = place.house().lake.report(STUDY, "power")
+    assert (folder / "summary.md").read_text("utf-8") in result.stdout
+    assert "It asks 252 cells: 12 items x 7 questions x 3 systems;" in result.stdout
+    assert f"Page:     {folder / 'report.html'}" in result.stdout
+    assert {path.name for path in place.house().lake.home.iterdir()} == {"reports"}
+    again = _run(place, "power", STUDY)
+    assert "[1/1] small/reports/offence_power: current" in again.stdout
+    assert again.stdout.endswith(result.stdout[result.stdout.index("\nIn 80 %") :])
+    (folder / "summary.md").unlink()
+    assert "summary.md is missing. Materialize it again" in _sentence(_run(place, "power"))
+    assert _run(place, "power", "--force").stdout.endswith(result.stdout[result.stdout.index("\nIn 80 %") :])
+
+
+def test_power_of_all_items_asks_how_many_they_are(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.edit("items: {n: 12, split: test}", "items: {split: test}")
+    elsewhere = str(tmp_path / "elsewhere")
+    sentence = _sentence(_run(workplace, "power", "--replicates", "20", BIAS_PLATFORM_LAKE=elsewhere))
+    assert sentence.startswith("'small/corpora/posts' is not there (")
+    result = _run(workplace, "power", "--replicates", "20")
+    assert "(30 items, 2 personas," in result.stdout
+    result = _run(workplace, "power", "--items", "50", "--items", "20", BIAS_PLATFORM_LAKE=elsewhere)
+    assert "(50 items, 2 personas," in result.stdout
 
 
 def test_describe_tells_systems_and_prices(finished_workplace: Workplace) -> None:
@@ -123,7 +156,7 @@ def test_a_report_that_was_changed_by_hand_is_not_shown(workplace: Workplace) ->
     assert "Materialize it again" in sentence
 
 
-@pytest.mark.parametrize("words", [("materialize", "offense"), ("report", "offense")])
+@pytest.mark.parametrize("words", [("materialize", "offense"), ("report", "offense"), ("power", "offense")])
 def test_a_wrong_study_is_answered_with_the_right_ones(finished_workplace: Workplace, words: tuple[str, ...]) -> None:
     sentence = _sentence(_run(finished_workplace, *words))
     assert sentence == "no study 'offense' in catalog 'small'; allowed: offence"
