@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.choose_layout import lay_out
@@ -17,6 +16,7 @@ from bias_platform.statistics.fit_tables import conditional_modes, fixed_effects
 from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.linear_mixed_model import Method, fit_linear_design
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.optimum import Optimum, find_optimum
 from bias_platform.statistics.response import BINOMIAL, GAUSSIAN
 from bias_platform.statistics.start_values import find_start
@@ -83,7 +83,7 @@ def fit_mixed_model(
             f"The method {method!r} is for family='gaussian'; a {family} model is fitted by maximum Laplace "
             "likelihood: leave method out."
         )
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         return fit_design(build_design(formula, data, weights, family), standard_errors, method or "REML")
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
-from threadpoolctl import threadpool_limits
 
 from bias_platform.statistics.arrays import FloatArray, IntArray
 from bias_platform.statistics.block_factor import BlockFactor, dense_cholesky, dense_inverse, exact_solver
@@ -21,6 +20,7 @@ from bias_platform.statistics.laplace import find_modes
 from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.modes import zero_modes
+from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.random_terms import RandomTerm
 from bias_platform.statistics.response import GAUSSIAN
 
@@ -55,7 +55,7 @@ def conditional_mode_table(fit: MixedModelFit, term: str, level: float = 0.95) -
     names = [one.name for one in fit.design.terms]
     if term not in names:
         raise ModelError(f"The model {fit.formula!r} has no random term {term!r} ({spell_check(term, names)}).")
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         found = _errors(fit, names.index(term))
     owner = fit.design.terms[names.index(term)]
     modes = np.asarray(fit.conditional_modes[term], dtype=np.float64).reshape(owner.size, -1)

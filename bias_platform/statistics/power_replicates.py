@@ -18,6 +18,7 @@ from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.formula import parse_formula
 from bias_platform.statistics.mixed_model import StandardErrors, fit_design, fit_mixed_model
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.study_design import StudyDesign
 from bias_platform.statistics.study_simulation import latent_parts
 from bias_platform.statistics.term_tests import term_tests
@@ -63,7 +64,7 @@ def run_replicates(question: TermQuestion, seed: int, replicates: int, processes
     """
     starts = range(0, replicates, _CHUNK)
     if processes == 1:
-        with threadpool_limits(limits=1):
+        with one_blas_thread():
             parts = [_chunk(question, seed, first, min(_CHUNK, replicates - first)) for first in starts]
         return _joined(parts)
     with ProcessPoolExecutor(processes, get_context("spawn"), threadpool_limits, (1,)) as pool:

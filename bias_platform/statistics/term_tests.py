@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 from scipy.stats import f as fisher
-from threadpoolctl import threadpool_limits
 
 from bias_platform.statistics.denominator_df import RESIDUAL, Carrier, carried_df
 from bias_platform.statistics.design import Design
@@ -15,6 +14,7 @@ from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model import fit_design
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.response import BINOMIAL
 
 GIVEN = "given"
@@ -112,7 +112,7 @@ def _by_likelihood(fit: MixedModelFit) -> MixedModelFit:
 
 
 def _refit(design: Design) -> MixedModelFit:
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         return fit_design(design, "joint", "ML")
 
 
