@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg as sla
 
 from bias_platform.statistics.arrays import FloatArray, IntArray
-from bias_platform.statistics.block_curvature import block_curvature, is_cheaper
+from bias_platform.statistics.block_curvature import grid_block_curvature, is_cheaper, loose_block_curvature
 from bias_platform.statistics.evaluation import Evaluation, evaluate
 from bias_platform.statistics.grid_curvature import grid_curvature
 from bias_platform.statistics.grid_layout import GridLayout
@@ -63,10 +63,13 @@ def _gradient(layout: Layout, near: Evaluation, theta: FloatArray, live: IntArra
 
 
 def _half_log_determinant(layout: Layout, found: Evaluation, answer: FloatArray) -> FloatArray:
-    if isinstance(layout, GridLayout) and is_cheaper(layout):
-        return block_curvature(layout, found, answer)
+    short = is_cheaper(layout)
     if isinstance(layout, GridLayout):
+        if short:
+            return grid_block_curvature(layout, found, answer)
         return grid_curvature(layout, found, answer, BETWEEN_BUDGET)
     if isinstance(layout, LooseLayout):
+        if short:
+            return loose_block_curvature(layout, found, answer)
         return loose_curvature(layout, found, answer, BETWEEN_BUDGET)
     raise TypeError(f"no curvature for {type(layout).__name__}")

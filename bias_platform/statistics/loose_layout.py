@@ -40,6 +40,7 @@ class LooseLayout(Layout):
         self.local_columns = np.ascontiguousarray(plan.local.columns[self.order].T)
         entries = tuple(None if one is None else one[self.order] for one in plan.local.values)
         self.local = RowColumns(self.group * self.width + self.local_columns, entries, self.groups * self.width)
+        self.one_intercept = self.width == 1 and plan.local.values[0] is None
         entries = tuple(None if one is None else one[self.order] for one in plan.dense.values)
         self.crossed_columns = RowColumns(np.ascontiguousarray(plan.dense.columns[self.order].T), entries, self.dense)
 
@@ -53,6 +54,8 @@ class LooseLayout(Layout):
         return spread
 
     def spread_local(self, local: FloatArray) -> FloatArray:
+        if self.one_intercept:
+            return np.repeat(local.ravel(), np.diff(self.starts))
         return self.local.spread(local.ravel())
 
     def spread_dense(self, dense: FloatArray) -> FloatArray:
@@ -63,12 +66,16 @@ class LooseLayout(Layout):
         return total
 
     def sum_local(self, rows: FloatArray) -> FloatArray:
+        if self.one_intercept:
+            return np.add.reduceat(rows, self.starts[:-1])[:, None]
         return self.local.sums(rows).reshape(self.groups, self.width)
 
     def sum_dense(self, rows: FloatArray) -> FloatArray:
         return self.crossed_columns.sums(rows)
 
     def local_gram(self, fine: FineFactor) -> FloatArray:
+        if self.one_intercept and not fine.runs:
+            return self.sum_local(fine.weights)[:, :, None]
         gram = np.zeros((self.groups, self.width, self.width))
         for at, entry in self.local:
             weighted = scaled(fine.weights, entry)

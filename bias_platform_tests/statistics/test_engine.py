@@ -162,6 +162,7 @@ def test_information_is_the_differenced_gradient(name: str) -> None:
 
 def test_without_the_part_between_groups_errors_hardly_change(monkeypatch: pytest.MonkeyPatch) -> None:
     layout = prepared("crossed, covariate")[1]
+    monkeypatch.setattr(curvature, "is_cheaper", lambda _: False)
     found = find_optimum(layout, find_start(layout)).evaluation
     whole = observed_information(layout, found, np.array([], dtype=np.int64))
     monkeypatch.setattr(curvature, "BETWEEN_BUDGET", 0.0)
@@ -169,3 +170,15 @@ def test_without_the_part_between_groups_errors_hardly_change(monkeypatch: pytes
     ratio = np.diag(np.linalg.inv(part)) / np.diag(np.linalg.inv(whole))
     assert not np.array_equal(part, whole)
     assert np.abs(ratio - 1).max() < 2e-3
+
+
+@pytest.mark.parametrize("name", [name for name, row in DESIGNS.items() if row[-1] == 0])
+def test_curvature_by_random_columns_is_that_by_pairs_of_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    design, layout = prepared(name)
+    found = evaluate(layout, *somewhere(design), zero_modes(layout))
+    live = np.array([], dtype=np.int64)
+    informations = []
+    for short in (True, False):
+        monkeypatch.setattr(curvature, "is_cheaper", lambda _, answer=short: answer)
+        informations.append(observed_information(layout, found, live))
+    assert informations[0] == pytest.approx(informations[1], rel=1e-10, abs=1e-10)
