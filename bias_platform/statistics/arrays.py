@@ -11,7 +11,7 @@ from bias_platform.statistics.errors import ModelError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_TABLE = 4
+_TABLE = 8
 """Up to this many possible codes a value, a table of them is faster than sorting."""
 
 
@@ -44,6 +44,8 @@ def combine_codes(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
     for column in columns:
         width = int(column.max()) + 1 if len(column) else 1
         joint = _dense_ranks(joint * width + column)
+        if len(joint) and int(joint.max()) + 1 == len(joint):
+            break  # all rows differ: what is left cannot part them further
     first = np.full(int(joint.max()) + 1 if len(joint) else 0, len(joint), dtype=np.int64)
     np.minimum.at(first, joint, np.arange(len(joint)))
     return joint, first
@@ -54,7 +56,7 @@ def _dense_ranks(codes: IntArray) -> IntArray:
     size = int(codes.max()) + 1 if len(codes) else 0
     if size > _TABLE * len(codes):
         return pd.factorize(codes, sort=True)[0].astype(np.int64)
-    seen = np.zeros(size, dtype=np.int64)
+    seen = np.zeros(size, dtype=np.int8)
     seen[codes] = 1
-    ranks: IntArray = (np.cumsum(seen) - 1)[codes]
+    ranks: IntArray = np.cumsum(seen, dtype=np.int32)[codes] - np.int64(1)
     return ranks

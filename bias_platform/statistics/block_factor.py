@@ -40,6 +40,7 @@ class BlockFactor:
         self.inverse_root = _inverse_root(blocks)
         own = -2.0 * float(np.log(np.einsum("gww->gw", self.inverse_root)).sum())
         self.log_determinant = self.fine.log_determinant + own
+        self.coupled = layout.coupling(weights)
 
     @property
     def root(self) -> FloatArray:
@@ -48,6 +49,8 @@ class BlockFactor:
 
     def posterior(self, rows: FloatArray, dense_solver: DenseSolver) -> Posterior:
         """H^-1 T'Z' rows."""
+        if self.coupled is not None:
+            return self._coupled_posterior(rows, self.coupled.between, dense_solver)
         layout, scales, left = self.layout, self.scales, self.fine.remaining_transposed(rows)
         local = self._solve_local(left)
         dense = np.zeros(0)
@@ -62,13 +65,32 @@ class BlockFactor:
         fine = tuple(one.sums(rest) * sd for one, sd in zip(layout.fine, scales.fine, strict=True))
         return Posterior(Modes(fine, local, dense), effects)
 
+    def _coupled_posterior(self, rows: FloatArray, between: FloatArray, dense_solver: DenseSolver) -> Posterior:
+        """The same without fine terms, by way of Z_L'W Z_D."""
+        layout, scales = self.layout, self.scales
+        local = self._solve_local(rows)
+        through = np.tensordot(scales.local.effects(local), between, 2)
+        dense = dense_solver(scales.dense.pulled(layout.sum_dense(rows) - through))
+        shift = scales.dense.effects(dense)
+        local = local - self._solve_sums(between @ shift)
+        effects = layout.spread_local(scales.local.effects(local))
+        effects += layout.spread_dense(shift)
+        return Posterior(Modes((), local, dense), effects)
+
     def _solve_local(self, rows: FloatArray) -> FloatArray:
         """A^-1 T'Z_L' rows, (groups, width)."""
-        half = self.inverse_root @ self.scales.local.pulled(self.layout.sum_local(rows))[:, :, None]
+        return self._solve_sums(self.layout.sum_local(rows))
+
+    def _solve_sums(self, sums: FloatArray) -> FloatArray:
+        """A^-1 T' sums, (groups, width)."""
+        half = self.inverse_root @ self.scales.local.pulled(sums)[:, :, None]
         return (self.inverse_root.transpose(0, 2, 1) @ half)[:, :, 0]
 
     def schur(self) -> FloatArray:
         """S, (dense, dense)."""
+        if self.coupled is not None:
+            flat = (self.root @ self.coupled.between).reshape(-1, self.layout.dense)
+            return self.scaled(self.coupled.dense - flat.T @ flat)
         return self.scaled(self.layout.dense_information(self.root, self.fine))
 
     def scaled(self, information: FloatArray) -> FloatArray:
@@ -82,7 +104,12 @@ class BlockFactor:
         return dense + self.scales.dense.pulled(self.layout.sum_dense(felt - self.fine.marginal(local)))
 
     def near_solver(self, dense_factor: FloatArray, start: FloatArray, tolerance: float) -> DenseSolver:
-        """S^-1 by conjugate gradients from ``start``, with the factor of a nearby S as preconditioner."""
+        """S^-1 by conjugate gradients from ``start``, with the factor of a nearby S as preconditioner.
+
+        Where S itself costs next to nothing, by its own factor.
+        """
+        if self.coupled is not None:
+            return exact_solver(dense_cholesky(self.schur()))
 
         def solve(target: FloatArray) -> FloatArray:
             return _conjugate_gradients(self.schur_product, target, start, dense_factor, tolerance)

@@ -42,8 +42,9 @@ class Evaluation:
 
     def outer_weights(self) -> tuple[FloatArray, FloatArray]:
         """Of each row, dW/d eta, and what half of d2 log|H| / d eta2 has on its diagonal."""
-        first, second = self.point.skewed_weights(self.blocks.layout)
-        return first, 0.5 * self.leverage * second - first * self.pull
+        layout = self.blocks.layout
+        first = self.point.first_slope(layout)
+        return first, 0.5 * self.leverage * self.point.second_slope(layout) - first * self.pull
 
 
 def evaluate(
@@ -60,9 +61,13 @@ def evaluate(
     inverse = dense_inverse(factor)
     covariance = blocks.scales.dense.covariance(inverse)
     leverage = layout.leverage(blocks.root, blocks.fine, covariance)
-    half = 0.5 * point.skewed_weights(layout)[0] * leverage.values
+    half = point.first_slope(layout)
+    half *= leverage.values
+    half *= 0.5
     shift = blocks.posterior(half, exact_solver(factor))
-    score = point.residual - half + point.weights * shift.rows
+    score = point.weights * shift.rows
+    score -= half
+    score += point.residual
     along = sums(layout, score).products(layout, modes) - sums(layout, point.residual).products(layout, shift.modes)
     determined = determined_levels(layout, blocks, leverage, inverse)
     return Evaluation(

@@ -138,7 +138,8 @@ def factor_fine_terms(runs: Sequence[Runs], deviations: FloatArray, weights: Flo
         deviations: standard deviation of each.
         weights: (..., places).
     """
-    share, roots, log_determinant = np.ones_like(weights), [], 0.0
+    share: FloatArray = np.broadcast_to(1.0, weights.shape)
+    roots, log_determinant = [], 0.0
     for one, sd in zip(runs, deviations, strict=True):
         grown = 1.0 + sd**2 * one.sums(weights * share)
         log_determinant += float(np.log(grown).sum())

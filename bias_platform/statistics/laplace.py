@@ -17,6 +17,10 @@ from bias_platform.statistics.scales import Scales, scales_of
 MODE_TOLERANCE = 1e-13
 """Squared Newton decrement at which the mode counts as found; 1e-10 leaves noise that stops the optimiser."""
 _MOST_PASSES = 60
+_ROWS = 16_384
+"""Rows whose likelihood is computed at once: their numbers stay in the cache."""
+_NO_TRIALS = 1e-300
+"""Stands in for the trials of a cell that has none, to divide by."""
 _SOLVER_TOLERANCE = 1e-4
 """Of the dense part within a Newton step: more digits would not save a step."""
 
@@ -33,30 +37,46 @@ class Point:
     weights: FloatArray
     """n mu (1 - mu)."""
 
-    def skewed_weights(self, layout: Layout) -> tuple[FloatArray, FloatArray]:
-        """First and second derivative of the weights in eta: w (1 - 2 mu) and w (1 - 6 mu (1 - mu))."""
-        trials = np.maximum(layout.trials, 1e-300)
-        mean = (layout.successes - self.residual) / trials
-        return self.weights * (1.0 - 2.0 * mean), self.weights * (1.0 - 6.0 * self.weights / trials)
+    def first_slope(self, layout: Layout) -> FloatArray:
+        """Derivative of the weights in eta: w (1 - 2 mu)."""
+        slope = self.residual - layout.successes
+        slope *= 2.0
+        slope /= np.maximum(layout.trials, _NO_TRIALS)
+        slope += 1.0
+        slope *= self.weights
+        return slope
+
+    def second_slope(self, layout: Layout) -> FloatArray:
+        """Second derivative of the weights in eta: w (1 - 6 mu (1 - mu))."""
+        return self.weights * (1.0 - 6.0 * self.weights / np.maximum(layout.trials, _NO_TRIALS))
 
 
 def point_at(layout: Layout, beta: FloatArray, scales: Scales, modes: Modes) -> Point:
     """Row arrays of the model at given fixed effects, T and standardised random effects."""
     effects = spread(layout, scales.effects(modes))
     eta = effects + layout.spread_fixed(beta)
+    residual, weights = np.empty_like(eta), np.empty_like(eta)
+    rows = [one.ravel() for one in (eta, layout.successes, layout.trials, residual, weights)]
+    loglik = sum(_likelihood(*(one[at : at + _ROWS] for one in rows)) for at in range(0, eta.size, _ROWS))
+    return Point(loglik - 0.5 * modes.dot(modes), effects, residual, weights)
+
+
+def _likelihood(
+    eta: FloatArray, successes: FloatArray, trials: FloatArray, residual: FloatArray, weights: FloatArray
+) -> float:
+    """Log-likelihood of some rows; fills their ``residual`` and ``weights``."""
     small = np.abs(eta)
     np.exp(np.negative(small, out=small), out=small)
     softplus = np.log1p(small)
     softplus += np.maximum(eta, 0.0)
-    loglik = float(np.vdot(layout.successes, eta) - np.vdot(layout.trials, softplus))
-    larger = np.reciprocal(1.0 + small, out=softplus)
+    loglik = float(successes @ eta - trials @ softplus)
+    larger = np.reciprocal(np.add(small, 1.0, out=softplus), out=softplus)
     small *= larger
-    residual = np.where(eta >= 0, larger, small)
-    residual *= layout.trials
-    np.subtract(layout.successes, residual, out=residual)
-    larger *= small
-    larger *= layout.trials
-    return Point(loglik - 0.5 * modes.dot(modes), effects, residual, larger)
+    np.multiply(np.where(eta >= 0, larger, small), trials, out=residual)
+    np.subtract(successes, residual, out=residual)
+    np.multiply(larger, small, out=weights)
+    weights *= trials
+    return loglik
 
 
 def penalised_gradient(layout: Layout, scales: Scales, point: Point, modes: Modes) -> Modes:

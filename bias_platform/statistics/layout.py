@@ -35,6 +35,15 @@ class CrossInformation(NamedTuple):
     fixed: FloatArray
 
 
+class Coupling(NamedTuple):
+    """What block and dense columns have in common, without fine terms; scales not applied."""
+
+    between: FloatArray
+    """Z_L'W Z_D, (groups, width, dense)."""
+    dense: FloatArray
+    """Z_D'W Z_D, (dense, dense)."""
+
+
 class Leverage(NamedTuple):
     """What the posterior covariance V of the rows' predictor says of rows, blocks and fine terms."""
 
@@ -97,6 +106,11 @@ class Layout(ABC):
     @abstractmethod
     def local_gram(self, fine: FineFactor) -> FloatArray:
         """Z_L'M Z_L, (groups, width, width)."""
+
+    def coupling(self, weights: FloatArray) -> Coupling | None:
+        """Products of block and dense columns where working with them is cheaper than with rows; None elsewhere."""
+        del weights
+        return None
 
     @abstractmethod
     def dense_information(self, root: FloatArray, fine: FineFactor) -> FloatArray:

@@ -1,6 +1,7 @@
 """The layout that fits any design: arrays are (rows,), sorted by group and fine level, and sums are bincounts."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -17,9 +18,11 @@ from bias_platform.statistics.fine_terms import (
     product_with,
     runs_of,
 )
-from bias_platform.statistics.layout import CrossInformation, Layout, Leverage
+from bias_platform.statistics.layout import Coupling, CrossInformation, Layout, Leverage
 from bias_platform.statistics.row_columns import RowColumns, scaled
 
+_FEW_COUPLED = 2
+"""Up to so many pairs of a block column and a dense column a row, their products are cheaper than rows."""
 _FEW_PATTERNS = 5
 """Up to this many patterns a column of X, sums by pattern are cheaper than rows of X."""
 
@@ -129,6 +132,22 @@ class LooseLayout(Layout):
     def crossed(self, rooted: FloatArray, fine: FineFactor, part: slice, rows: slice) -> FloatArray:
         """G W Z_D of some groups, (groups in part, width, dense)."""
         return self.group_sums(self.crossed_columns, rooted * fine.weights, part, rows)
+
+    @cached_property
+    def coupled_bins(self) -> list[list[IntArray]]:
+        """Place of each row in Z_L'Z_D, for each pair of components."""
+        return [[at * self.dense + other for other in self.crossed_columns.at] for at in self.local.at]
+
+    def coupling(self, weights: FloatArray) -> Coupling | None:
+        size = self.groups * self.width * self.dense
+        if self.fine or not self.dense or size > _FEW_COUPLED * len(self.group):
+            return None
+        total = np.zeros(size)
+        for line, entry in zip(self.coupled_bins, self.local.entries, strict=True):
+            for bins, other in zip(line, self.crossed_columns.entries, strict=True):
+                total += bin_sums(bins, scaled(scaled(weights, entry), other), size)
+        between = total.reshape(self.groups, self.width, self.dense)
+        return Coupling(between, self.crossed_columns.gram(weights))
 
     def dense_information(self, root: FloatArray, fine: FineFactor) -> FloatArray:
         if self.dense == 0:
