@@ -63,13 +63,24 @@ GROUPS = StudyDesign(
     sds={"item": 1.3, "item:system": 0.5, "persona": 0.4, "persona:system": 0.25},
     intercept=0.2,
 )
+
+
+def _far_out(size: float) -> dict[str, float]:
+    """The first persona of each group far out, the others moved back so that the group's mean stays where it was."""
+    found, last = {}, 0
+    for count in SIZES.values():
+        found |= {f"persona=persona{last + 1 + k}": size if k == 0 else -size / (count - 1) for k in range(count)}
+        last += count
+    return found
+
+
 GROUPED: dict[str, tuple[StudyDesign, dict[str, float], int]] = {
     "B, no group differs": (GROUPS, {}, 4000),
     "B, no group differs, 95 % Yes": (
         StudyDesign(GROUPS.factors, GROUPS.attributes, GROUPS.sds, intercept=4.2), {}, 4000,
     ),
     "B, no group differs, one persona of each far out": (
-        GROUPS, {f"persona=persona{k}": 1.0 for k in (1, 6, 9, 15, 21)}, 4000,
+        GROUPS, _far_out(1.0), 4000,
     ),
 }  # fmt: skip
 GROUP_MODEL = (

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from bias_platform.analysis.adjustment import SINGLE_STEP, Together, adjust, joint_covariance
 from bias_platform.analysis.answers import Answers
-from bias_platform.analysis.comparisons import adjust
 from bias_platform.analysis.item_cube import ItemCube, label_of
 from bias_platform.analysis.item_pairs import paired_differences
 from bias_platform.catalog.entries import AnalysisSettings
@@ -34,4 +34,8 @@ def baseline_differences(answers: Answers, cube: ItemCube, settings: AnalysisSet
         p_value=found.p_value,
         method=ITEM_PAIRED,
     )
-    return adjust(table[table["items"] > 0], settings.multiplicity, settings.confidence)
+    table = table[table["items"] > 0]
+    if settings.multiplicity != SINGLE_STEP:
+        return adjust(table, settings)
+    kept = gaps[:, table.index.to_numpy(int)]
+    return adjust(table, settings, Together(joint_covariance(kept, table["standard_error"].to_numpy(float))))

@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from bias_platform.analysis.adjustment import (
+    SINGLE_STEP,
+    Together,
+    adjusted_differences,
+    joint_covariance,
+    stepwise,
+    with_adjusted,
+)
 from bias_platform.analysis.item_pairs import paired_differences
 from bias_platform.analysis.scoped_means import ScopedMeans
 from bias_platform.catalog.entries import AnalysisSettings
@@ -33,14 +41,19 @@ class PairedGaps(NamedTuple):
 
     gaps: FloatArray
     """(items, k)."""
-    wording_variance: FloatArray
-    """(k,), on the scale of the gaps; 0 for claims about these wordings, NaN where nothing is known of others."""
+    wording_covariance: FloatArray
+    """(k, k), on the scale of the gaps; 0 for claims about these wordings, NaN where nothing is known of others."""
     wording_df: FloatArray
     """(k,)."""
     bound: float
     """Largest possible gap; infinite for scores."""
     rounding: float
     """Gaps that differ by less are the same."""
+
+    @property
+    def wording_variance(self) -> FloatArray:
+        """(k,)."""
+        return np.diagonal(self.wording_covariance)
 
     @property
     def items(self) -> FloatArray:
@@ -105,9 +118,7 @@ def with_log_odds(
     table = table.assign(method=ITEM_PAIRED, **dict.fromkeys(_LOG_ODDS, np.nan))
     if model is None:
         return table
-    names = list(keys)
-    position = {key: k for k, key in enumerate(model.means.labels[names].itertuples(index=False, name=None))}
-    at = np.array([position.get(key, -1) for key in table[names].itertuples(index=False, name=None)], dtype=int)
+    at = _places(table, keys, model)
     link = model.frame(LINK, confidence)
     usable = at >= 0
     usable[usable] &= np.isfinite(link["standard_error"].to_numpy()[at[usable]])
@@ -117,35 +128,62 @@ def with_log_odds(
     return table
 
 
-def claims(table: pd.DataFrame, paired: PairedGaps, settings: AnalysisSettings) -> pd.DataFrame:
+def _places(table: pd.DataFrame, keys: Sequence[str], model: ScopedMeans) -> NDArray[np.int64]:
+    """(rows,): which contrast of the model is that of each row; -1 where there is none."""
+    names = list(keys)
+    position = {key: k for k, key in enumerate(model.means.labels[names].itertuples(index=False, name=None))}
+    return np.array([position.get(key, -1) for key in table[names].itertuples(index=False, name=None)], dtype=np.int64)
+
+
+def together(
+    table: pd.DataFrame, paired: PairedGaps, keys: Sequence[str], model: ScopedMeans | None, method: str
+) -> Together | None:
+    """How comparisons vary together, on both scales; None where the method of adjustment does not ask.
+
+    Args:
+        table: from `with_log_odds`, or from `compared` where there is no model.
+        paired: what it was made from.
+        keys: columns that name a comparison.
+        model: contrasts of the model.
+        method: of adjustment.
+    """
+    if method != SINGLE_STEP:
+        return None
+    rows = table.index.to_numpy(int)
+    errors, wording = table["standard_error"].to_numpy(float), paired.wording_covariance[np.ix_(rows, rows)]
+    differences = joint_covariance(paired.gaps[:, rows], errors, wording)
+    if model is None:
+        return Together(differences)
+    at = _places(table, keys, model)
+    log_odds = np.where((at >= 0) & (at[:, None] >= 0), model.total_covariance(LINK)[np.ix_(at, at)], np.nan)
+    return Together(differences, log_odds)
+
+
+def claims(
+    table: pd.DataFrame, paired: PairedGaps, jointly: Together | None, settings: AnalysisSettings
+) -> pd.DataFrame:
     """Comparisons as one family: adjusted, with simultaneous intervals.
 
     Differences of probabilities are tested for equivalence too; scores have no margin set beforehand.
     """
-    table = adjust(table, settings.multiplicity, settings.confidence)
-    table = add_simultaneous(table, settings.confidence, paired.bound)
+    family = adjusted_differences(table, settings, jointly)
+    table = with_adjusted(table, family, settings, jointly)
+    table = add_simultaneous(table, family.error, paired.bound)
     if np.isinf(paired.bound):
         return table
-    margin = settings.equivalence_margin
-    return add_equivalence(table, margin, settings.multiplicity, settings.confidence, paired.items)
+    method = stepwise(settings.multiplicity)
+    return add_equivalence(table, settings.equivalence_margin, method, settings.confidence, paired.items)
 
 
-def adjust(table: pd.DataFrame, method: str, confidence: float) -> pd.DataFrame:
-    """Adds p_adjusted and significant, and log_odds_p_adjusted where there are log-odds; the whole table is a family.
+def add_simultaneous(table: pd.DataFrame, error: float, bound: float) -> pd.DataFrame:
+    """Adds intervals that hold together, and the difference found in 80 % of repetitions at that level.
 
-    The two scales are two families: claims rest on probabilities, log-odds stand beside them.
+    Args:
+        table: comparisons with difference, standard_error, df, lower and upper.
+        error: of one of them, such that all hold: Bonferroni's, or that of the single step.
+        bound: largest possible difference.
     """
-    adjusted = adjust_p_values(table["p_value"].to_numpy(float), method)
-    table = table.assign(p_adjusted=adjusted, significant=np.nan_to_num(adjusted, nan=1.0) < 1.0 - confidence)
-    if "log_odds_p" not in table.columns:
-        return table
-    return table.assign(log_odds_p_adjusted=adjust_p_values(table["log_odds_p"].to_numpy(float), method))
-
-
-def add_simultaneous(table: pd.DataFrame, confidence: float, bound: float) -> pd.DataFrame:
-    """Adds Bonferroni intervals over the table, and the difference found in 80 % of repetitions at that level."""
-    tests = max(1, int(table["p_value"].notna().sum()))
-    quantile = student.ppf(1.0 - (1.0 - confidence) / (2 * tests), table["df"].to_numpy(float))
+    quantile = student.ppf(1.0 - error / 2, table["df"].to_numpy(float))
     reach = quantile * table["standard_error"]
     return table.assign(
         simultaneous_lower=np.minimum((table["difference"] - reach).clip(-bound, bound), table["lower"]),

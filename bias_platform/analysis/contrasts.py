@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from bias_platform.analysis.adjustment import Together
 from bias_platform.analysis.answers import Answers
-from bias_platform.analysis.comparisons import PairedGaps, claims, compared, with_log_odds
+from bias_platform.analysis.comparisons import PairedGaps, claims, compared, together, with_log_odds
 from bias_platform.analysis.item_cube import ItemCube, label_of
 from bias_platform.analysis.material import Combination, Material
 from bias_platform.analysis.scoped_means import ScopedMeans
@@ -25,15 +26,25 @@ class Comparisons(NamedTuple):
     """The same comparisons made from the model's cells, labelled by the same keys."""
 
 
-def compare(material: Material, scope: str, what: Comparisons) -> tuple[pd.DataFrame, PairedGaps]:
-    """Item-paired comparisons of one scope, with the log-odds of the model where answers are compared; their gaps."""
-    confidence = material.settings.confidence
-    paired = material.gaps(scope, what.cells)
-    table = compared(what.labels, paired, confidence)
-    if not material.reading.of_answers:
-        return table, paired
-    means = material.means.get(scope)
-    return with_log_odds(table, what.keys, what.model(means) if means is not None else None, confidence), paired
+class Compared(NamedTuple):
+    """Comparisons of one scope."""
+
+    table: pd.DataFrame
+    """Item-paired, with the log-odds of the model where answers are compared."""
+    paired: PairedGaps
+    together: Together | None
+    """How they vary together, where the study's adjustment asks."""
+
+
+def compare(material: Material, scope: str, what: Comparisons) -> Compared:
+    """Item-paired comparisons of one scope, with what their adjustment needs."""
+    settings, paired = material.settings, material.gaps(scope, what.cells)
+    table = compared(what.labels, paired, settings.confidence)
+    means, model = material.means.get(scope), None
+    if material.reading.of_answers:
+        model = what.model(means) if means is not None else None
+        table = with_log_odds(table, what.keys, model, settings.confidence)
+    return Compared(table, paired, together(table, paired, what.keys, model, settings.multiplicity))
 
 
 def claims_by_scope(material: Material, what: Comparisons) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from bias_platform.analysis.adjustment import stepwise
 from bias_platform.catalog.entries import AnalysisSettings
 
 _FAMILIES = (
@@ -13,6 +14,8 @@ _FAMILIES = (
     ("scored_changes", "changes of those scored contrasts between systems"),
     ("baseline_differences", "each persona against no persona, all systems"),
 )
+_NO_CONTRASTS = ("dimension_spreads",)
+"""Their tests have no joint distribution that is known."""
 
 
 def test_families(tables: dict[str, pd.DataFrame], settings: AnalysisSettings) -> pd.DataFrame:
@@ -28,7 +31,7 @@ def test_families(tables: dict[str, pd.DataFrame], settings: AnalysisSettings) -
                     "family": ", ".join([meaning, *map(str, key)]),
                     "tests": int(part["p_value"].notna().sum()),
                     "significant": int(part["significant"].sum()),
-                    "method": settings.multiplicity,
+                    "method": stepwise(settings.multiplicity) if name in _NO_CONTRASTS else settings.multiplicity,
                     "headline": name == "control_contrasts" and "primary" in key,
                 }
             )

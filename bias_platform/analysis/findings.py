@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.analysis.phrases import are, decimal, points, quote, share
-from bias_platform.analysis.picked import IN_WORDS, claimed, largest, method, simultaneous, tested, top
+from bias_platform.analysis.picked import IN_WORDS, claimed, largest, method, simultaneous, stepwise_method, tested, top
 from bias_platform.analysis.scored_findings import scored_changes_finding, scored_finding
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.errors import counted
@@ -44,12 +44,12 @@ def _spread(tables: Tables, settings: AnalysisSettings) -> str:
     if found.empty:
         return (
             f"In none of {pairs} of system and dimension do the personas of the dimension differ detectably from each "
-            f"other after {method(settings)}, {scope}. The largest distance is {apart}; the largest of many is above "
-            "zero by chance alone."
+            f"other after {stepwise_method(settings)}, {scope}. The largest distance is {apart}; the largest of many "
+            "is above zero by chance alone."
         )
     return (
         f"In {len(found)} of {pairs} of system and dimension the personas of the dimension differ from each "
-        f"other after {method(settings)}, {scope}. The largest distance among these: {apart}."
+        f"other after {stepwise_method(settings)}, {scope}. The largest distance among these: {apart}."
     )
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
+from bias_platform.analysis.model_rows import NUISANCES
 from bias_platform.errors import counted
 from bias_platform.statistics import MixedModelFit
 
@@ -18,14 +20,14 @@ class Records:
     """Of `VarianceComponents`."""
     tests: list[dict[str, object]] = field(default_factory=list)
     """Of `TermTests`."""
+    standing: list[dict[str, object]] = field(default_factory=list)
+    """Of `StandingOut`."""
     messages: list[str] = field(default_factory=list)
     """What a reader must know."""
 
 
-def fit_row(
-    model: str, fit: MixedModelFit, items: int, excluded: int, asked: str = "full", refused: str = ""
-) -> dict[str, object]:
-    """A row of `ModelFits`; `asked` are the standard errors that were asked for, `refused` why it is not used."""
+def fit_row(model: str, fit: MixedModelFit, items: int, excluded: int, refused: str = "") -> dict[str, object]:
+    """A row of `ModelFits`; `refused` says why it is not used."""
     return {
         "model": model,
         "formula": fit.formula,
@@ -38,14 +40,20 @@ def fit_row(
         "evaluations": fit.diagnostics.evaluations,
         "standard_errors": fit.standard_errors,
         "excluded_cells": excluded,
-        "notes": " ".join([*([f"Not used: {refused}."] if refused else []), *_notes(fit, excluded, asked)]),
+        "notes": " ".join([*([f"Not used: {refused}."] if refused else []), *_notes(fit, excluded)]),
     }
 
 
-def _notes(fit: MixedModelFit, excluded: int, asked: str) -> list[str]:
-    """What a reader must know; cells left out on purpose are counted, not listed."""
+def _notes(fit: MixedModelFit, excluded: int) -> list[str]:
+    """What a reader must know; cells left out on purpose are counted, not listed.
+
+    Terms without a random effect of their own come first: their tests are the report's.
+    """
     found = fit.diagnostics
-    notes = [f"Variance estimated as zero: {', '.join(found.singular_terms)}."] if found.singular_terms else []
+    notes = _missing(found.missing_random_effects)
+    notes += [f"Variance estimated as zero: {', '.join(found.singular_terms)}."] if found.singular_terms else []
+    if found.unidentified_terms:
+        notes.append(f"Variance that cannot be told from other terms: {', '.join(found.unidentified_terms)}.")
     notes += [f"No finite estimate for {', '.join(found.separated)}."] if found.separated else []
     notes += [f"Fewer than 6 levels: {', '.join(found.few_levels)}."] if found.few_levels else []
     if len(found.dropped_columns) > excluded:
@@ -55,9 +63,16 @@ def _notes(fit: MixedModelFit, excluded: int, asked: str) -> list[str]:
         notes.append(f"The search was ended: the deviation of {', '.join(found.runaway_terms)} grows without end.")
     elif not found.converged:
         notes.append("The optimiser did not converge.")
-    if fit.standard_errors != asked and not found.runaway_terms:
-        notes.append("The full information could not be inverted: standard errors are the joint ones.")
-    return notes
+    return notes if found.runaway_terms else [*notes, *found.fallbacks]
+
+
+def _missing(found: pd.DataFrame) -> list[str]:
+    """Random effects that the tests of persona, group and system lack; nuisances are tested as they are."""
+    return [
+        str(row["sentence"])
+        for row in found.to_dict("records")
+        if {name for term in str(row["terms"]).split(", ") for name in term.split(":")} - set(NUISANCES)
+    ]
 
 
 def impossible_fit_row(model: str, why: str, excluded: int, formula: str = "") -> dict[str, object]:

@@ -44,13 +44,24 @@ class Material:
         """Item-paired combinations."""
         columns = [sum(w * self.cell(p, s) for w, p, s in combination) for combination in cells]
         positions = [[self.cube.system(s) for _, _, s in combination] for combination in cells]
-        variance = np.zeros(len(cells))
+        added = np.zeros((len(cells), len(cells)))
         if scope == BEYOND_WORDING:
-            variance = np.array([self._wording_variance(combination) for combination in cells])
+            added = self._wording_covariance(cells)
         df = np.array([self.wording.df[at].min() for at in positions])
         weight = max(sum(abs(w) for w, _, _ in combination) for combination in cells) / 2
         bound = self.reading.largest * weight
-        return PairedGaps(np.column_stack(columns), variance, df, bound, self.reading.rounding)
+        return PairedGaps(np.column_stack(columns), added, df, bound, self.reading.rounding)
+
+    def _wording_covariance(self, cells: list[Combination]) -> FloatArray:
+        """(k, k): combinations that share a persona, such as the control, share what its wordings do."""
+        weights = np.zeros((len(cells), len(self.cube.personas), len(self.cube.systems)))
+        for row, combination in enumerate(cells):
+            for sign, persona, system in combination:
+                weights[row, self.cube.persona(persona), self.cube.system(system)] += sign
+        moved = weights @ np.nan_to_num(self.wording.covariance)
+        covariance = np.tensordot(moved, weights, axes=([1, 2], [1, 2]))
+        np.fill_diagonal(covariance, [self._wording_variance(combination) for combination in cells])
+        return covariance
 
     def _wording_variance(self, combination: Combination) -> float:
         """What other wordings add: personas have wordings of their own, the systems share them."""

@@ -9,6 +9,8 @@ from bias_platform.schemas.results import SCORED
 
 MANY_ORDERS = 8
 """With more orders of the options than this their order is left to chance instead of being a fixed effect."""
+NUISANCES = ("template", "order")
+"""Factors that nothing is claimed of."""
 FACTORS = ("item", "system", "persona", "template", "order")
 
 
@@ -78,7 +80,7 @@ def _fixed(data: pd.DataFrame) -> list[str]:
     return [*fixed, *nuisance_terms(data)]
 
 
-def nuisance_terms(data: pd.DataFrame, names: tuple[str, ...] = ("template", "order")) -> list[str]:
+def nuisance_terms(data: pd.DataFrame, names: tuple[str, ...] = NUISANCES) -> list[str]:
     """Wording and order of the options, equal weights, where there are several."""
     levels = {name: data[name].nunique() for name in names}
     most = {"order": MANY_ORDERS}

@@ -20,10 +20,18 @@ from bias_platform.analysis.model_rows import (
 )
 from bias_platform.analysis.omnibus import Degrees, carried_degrees
 from bias_platform.analysis.scoped_means import ScopedMeans
+from bias_platform.analysis.standing_out import standing_rows
 from bias_platform.analysis.term_rows import present_terms, term_rows
 from bias_platform.analysis.wording import WordingVariances, wording_variances
 from bias_platform.errors import counted
-from bias_platform.schemas.results import BEYOND_WORDING, NAMED_PERSONAS, PRIMARY, THESE_WORDINGS
+from bias_platform.schemas.results import (
+    BEYOND_WORDING,
+    NAMED_PERSONAS,
+    PRIMARY,
+    THESE_WORDINGS,
+    UNIT_ITEM,
+    UNIT_WORDING,
+)
 from bias_platform.statistics import (
     Estimates,
     EstimateSet,
@@ -107,6 +115,7 @@ def fit_named_personas(
     if thin:
         result.records.messages.append(_thin_message(reading, thin, minimum_items))
     result.records.components.extend(component_rows(data.name(THESE_WORDINGS), fit, {}))
+    _add_standing(fit, data, THESE_WORDINGS, result)
     base = cell_means(fit, data.only_system)
     result.means[THESE_WORDINGS] = ScopedMeans.of_items(base, data.items - 1)
     _add_tests(fit, data, THESE_WORDINGS, result)
@@ -163,7 +172,7 @@ def _fitted(formula: str, data: _Data, scope: str, result: NamedPersonas, standa
         result.refused[scope] = str(problem).rstrip(".")
         return None
     why = refusal(fit)
-    result.records.fits.append(fit_row(data.name(scope), fit, data.items, data.left_out, standard_errors, why))
+    result.records.fits.append(fit_row(data.name(scope), fit, data.items, data.left_out, why))
     if why:
         result.refused[scope] = why
     return None if why else fit
@@ -200,7 +209,17 @@ def _add_tests(fit: MixedModelFit, data: _Data, scope: str, result: NamedPersona
     }
     systems = "all systems" if "system" in factors else data.only_system
     labels = {"model": NAMED_PERSONAS, "reading": result.reading, "scope": scope, "systems": systems}
+    labels["carrier"] = "items" if scope == THESE_WORDINGS else "wordings"
     result.records.tests.extend(term_rows(fit, present_terms(fit, degrees), labels, data.likelihood_ratio))
+
+
+def _add_standing(fit: MixedModelFit, data: _Data, scope: str, result: NamedPersonas) -> None:
+    """Items of the model of these wordings, personas in a wording of the other."""
+    if result.reading != PRIMARY:
+        return
+    unit = UNIT_ITEM if scope == THESE_WORDINGS else UNIT_WORDING
+    systems = "all systems" if data.rows["system"].nunique() > 1 else data.only_system
+    result.records.standing.extend(standing_rows(fit, unit, {"model": data.name(scope), "systems": systems}))
 
 
 def _degrees(rows: pd.DataFrame, factors: list[str], tested: list[str], scope: str) -> Degrees:
@@ -221,6 +240,7 @@ def _beyond_wording(fit: MixedModelFit, base: EstimateSet, formula: str, data: _
         return
     restricted = dict(zip(wording.terms, np.sqrt(wording.variances), strict=True))
     result.records.components.extend(component_rows(data.name(BEYOND_WORDING), wider, restricted))
+    _add_standing(wider, data, BEYOND_WORDING, result)
     means = _with_wording(base, wider, fit, wording, data.only_system)
     result.means[BEYOND_WORDING] = ScopedMeans.with_wording(
         means, data.items - 1, wording.variances, wording.covariance

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from bias_platform.analysis.adjustment import adjust, stepwise
 from bias_platform.analysis.answers import Answers
-from bias_platform.analysis.comparisons import FloatArray, adjust
+from bias_platform.analysis.comparisons import FloatArray
 from bias_platform.analysis.contrasts import Comparisons, compare, persona_grid
 from bias_platform.analysis.item_cube import ItemCube
 from bias_platform.analysis.material import Combination, Material
@@ -29,8 +30,8 @@ def persona_pairs(material: Material) -> pd.DataFrame:
     extra = _disagreement(material, labels)
     parts = []
     for scope in material.scopes:
-        table, _ = compare(material, scope, what)
-        parts.append(adjust(table, settings.multiplicity, settings.confidence).join(extra).assign(scope=scope))
+        found = compare(material, scope, what)
+        parts.append(adjust(found.table, settings, found.together).join(extra).assign(scope=scope))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -71,7 +72,7 @@ def _disagreement(material: Material, labels: pd.DataFrame) -> pd.DataFrame:
             "more_yes_items": more,
             "fewer_yes_items": fewer,
             "sign_p": sign_p,
-            "sign_p_adjusted": adjust_p_values(sign_p, material.settings.multiplicity),
+            "sign_p_adjusted": adjust_p_values(sign_p, stepwise(material.settings.multiplicity)),
         }
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bias_platform.analysis.adjustment import SINGLE_STEP, stepwise
 from bias_platform.analysis.phrases import interval
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
@@ -78,4 +79,16 @@ def level(settings: AnalysisSettings) -> str:
 
 def method(settings: AnalysisSettings) -> str:
     """The adjustment in words."""
-    return {"holm": "Holm’s correction", "fdr_bh": "the Benjamini-Hochberg correction"}[settings.multiplicity]
+    return _METHODS[settings.multiplicity]
+
+
+def stepwise_method(settings: AnalysisSettings) -> str:
+    """The same for tests that are no contrasts."""
+    return _METHODS[stepwise(settings.multiplicity)]
+
+
+_METHODS = {
+    "holm": "Holm’s correction",
+    "fdr_bh": "the Benjamini-Hochberg correction",
+    SINGLE_STEP: "the single-step adjustment",
+}

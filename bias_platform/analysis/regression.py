@@ -24,6 +24,7 @@ from bias_platform.analysis.pattern_null import pattern_null
 from bias_platform.analysis.probabilities import persona_probabilities
 from bias_platform.analysis.scored import analyse_scores
 from bias_platform.analysis.spreads import dimension_spreads
+from bias_platform.analysis.standing_out import standing_out
 from bias_platform.analysis.study_facts import study_facts
 from bias_platform.schemas import validate_table
 from bias_platform.schemas.results import LENIENT, PRIMARY, READINGS, RESULT_TABLES, conform
@@ -78,6 +79,8 @@ def analyse_study(inputs: StudyInputs, say: Say = lambda _: None) -> RegressionR
     tables["model_fits"] = pd.DataFrame([row for one in records for row in one.fits])
     tables["variance_components"] = pd.DataFrame([row for one in records for row in one.components])
     tables["term_tests"] = pd.DataFrame([row for one in records for row in one.tests])
+    texts = inputs.texts if settings.show_texts else None
+    tables["standing_out"] = standing_out(models[0].records.standing, scores.records.standing, answers, texts)
     messages = [*refusals(models), *(m for one in records for m in one.messages), *about_humans]
     return _finished(tables, inputs, answers, messages)
 

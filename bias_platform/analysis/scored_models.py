@@ -19,9 +19,10 @@ from bias_platform.analysis.fit_records import Records, component_rows, fit_row,
 from bias_platform.analysis.model_rows import model_rows, nuisance_terms, without_unused
 from bias_platform.analysis.omnibus import Degrees, carried_degrees
 from bias_platform.analysis.readings import READING
+from bias_platform.analysis.standing_out import standing_rows
 from bias_platform.analysis.term_rows import present_terms, term_rows
 from bias_platform.catalog.entries import ChangeContrast
-from bias_platform.schemas.results import BEYOND_WORDING, MARGINS, SCORED, THESE_WORDINGS
+from bias_platform.schemas.results import BEYOND_WORDING, MARGINS, SCORED, THESE_WORDINGS, UNITS
 from bias_platform.statistics import MixedModelFit, ModelError, fit_mixed_model
 
 _KEYS = ["item", "persona", "template", "order"]
@@ -37,7 +38,7 @@ def fit_scores(answers: Answers, changes: Sequence[ChangeContrast]) -> Records:
             result.fits.append(impossible_fit_row(f"{MARGINS}, {subject}", why, 0))
             result.messages.append(f"The scores of {subject} have no model: {why}.")
             continue
-        _fit_subject(subject, data, result)
+        _fit_subject(subject, data, answers.systems, result)
     return result
 
 
@@ -67,7 +68,7 @@ def _impossible(data: pd.DataFrame) -> str:
     return ""
 
 
-def _fit_subject(subject: str, data: pd.DataFrame, result: Records) -> None:
+def _fit_subject(subject: str, data: pd.DataFrame, systems: Sequence[str], result: Records) -> None:
     several = data["template"].nunique() > 1
     fixed = ["C(persona, contr.sum)", *nuisance_terms(data)]
     random = _random_terms(data)
@@ -83,7 +84,11 @@ def _fit_subject(subject: str, data: pd.DataFrame, result: Records) -> None:
             continue
         if scope == list(scopes)[-1]:
             result.components.extend(component_rows(name, fit, {}))
-        labels = {"model": MARGINS, "reading": SCORED, "scope": scope, "systems": subject}
+            if subject in systems:
+                for unit in UNITS:
+                    result.standing.extend(standing_rows(fit, unit, {"model": name, "systems": subject}))
+        carrier = "items" if scope == THESE_WORDINGS else "items + wordings"
+        labels = {"model": MARGINS, "reading": SCORED, "scope": scope, "systems": subject, "carrier": carrier}
         result.tests.extend(term_rows(fit, present_terms(fit, _degrees(data, scope)), labels))
 
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bias_platform.analysis.comparisons import FloatArray, adjust
+from bias_platform.analysis.adjustment import adjust
+from bias_platform.analysis.comparisons import FloatArray
 from bias_platform.analysis.item_pairs import FEW_UNTIED_ITEMS, typical_gap
 from bias_platform.analysis.material import Material
 from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED
@@ -32,7 +33,8 @@ def dimension_spreads(material: Material) -> pd.DataFrame:
     """One row a scope x system x dimension with at least two personas; schema `DimensionSpreads`.
 
     The mean of a dimension is no bias, because it averages personas that pull apart; the spread is. Estimates are Yes
-    shares averaged over items, like the differences between two personas. A scope is one family of tests.
+    shares averaged over items, like the differences between two personas. A scope is one family of tests, which
+    are no contrasts: Holm adjusts them where the study asks for a single step.
     """
     parts = []
     for scope in material.scopes:
@@ -40,7 +42,7 @@ def dimension_spreads(material: Material) -> pd.DataFrame:
         if cells:
             tests = len(cells)
             table = pd.DataFrame([_row(material, one, tests) for one in cells])
-            parts.append(adjust(table, material.settings.multiplicity, material.settings.confidence))
+            parts.append(adjust(table, material.settings))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 

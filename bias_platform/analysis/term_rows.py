@@ -9,6 +9,14 @@ from scipy.stats import f as fisher
 from bias_platform.analysis.omnibus import Degrees
 from bias_platform.statistics import MixedModelFit, term_tests
 
+_UNITS = {
+    "item": "items",
+    "persona": "personas",
+    "system": "systems",
+    "template": "wordings",
+    "residual": "single answers",
+}
+
 
 def term_rows(
     fit: MixedModelFit, degrees: Mapping[str, Degrees | None], labels: Mapping[str, str], likelihood_ratio: bool = True
@@ -20,15 +28,22 @@ def term_rows(
         degrees: term, by its variables (`persona:system`) -> degrees of freedom of its F, which are reduced where what
             carries the term does not vary alike (`omnibus`); no F where the denominator is not positive. None: those of
             the unit that carries the term in the model.
-        labels: model, reading, scope and systems of the rows.
+        labels: model, reading, scope and systems of the rows, and the carrier of those whose degrees are given.
         likelihood_ratio: whether to refit without the term, which is what costs time.
     """
     usable = {term: one.denominator for term, one in degrees.items() if one is not None and one.denominator > 0}
     found = term_tests(fit, list(degrees), denominator_df=usable, likelihood_ratio=likelihood_ratio)
     return [
-        {**labels, "term": " × ".join(term.split(":")), **_row(row, one)}
+        {**labels, **_carrier(row, one), "term": " × ".join(term.split(":")), **_row(row, one)}
         for (term, one), row in zip(degrees.items(), found.to_dict("records"), strict=True)
     ]
+
+
+def _carrier(row: Mapping[Hashable, Any], given: Degrees | None) -> dict[str, str]:
+    """The model's own unit in words, where the degrees are its own."""
+    if given is not None:
+        return {}
+    return {"carrier": " × ".join(_UNITS.get(name, name) for name in str(row["carrier"]).split(":"))}
 
 
 def _row(row: Mapping[Hashable, Any], given: Degrees | None) -> dict[str, float]:

@@ -232,7 +232,9 @@ class AnalysisSettings(Entry):
     equivalence_margin: float = Field(0.05, gt=0, lt=1, description="|difference| below this counts as none")
     changes: tuple[ChangeContrast, ...] = Field((), description="pairs of systems whose bias is compared")
     groups: Slug | None = Field(None, description="persona attribute for the group model (B); empty: model A only")
-    multiplicity: Literal["holm", "fdr_bh"] = Field("holm", description="correction over all systems x personas")
+    multiplicity: Literal["holm", "fdr_bh", "single_step"] = Field(
+        "holm", description="correction over all systems x personas; `single_step`: from their joint distribution"
+    )
     show_texts: bool = Field(False, description="whether the report may quote posts")
     seed: int = Field(0, description="of resampling and simulation")
 

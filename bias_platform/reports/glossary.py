@@ -1,12 +1,30 @@
 """The words of the page, explained for a reader who is no statistician."""
 
 
-def glossary(confidence: float) -> tuple[tuple[str, str], ...]:
-    """(word, meaning) in the order of the page, for a report at this confidence (0..1)."""
+def glossary(confidence: float, multiplicity: str) -> tuple[tuple[str, str], ...]:
+    """(word, meaning) in the order of the page, for a report at this confidence (0..1) and with this adjustment."""
     level, error = f"{100 * confidence:g}", f"{100 * (1 - confidence):.3g}"
-    return tuple((word.format(level=level), meaning.format(level=level, error=error)) for word, meaning in _WORDS)
+    words = [one for word in _WORDS for one in ([word] if word != _ADJUSTMENT else _ADJUSTMENTS[multiplicity])]
+    return tuple((word.format(level=level), meaning.format(level=level, error=error)) for word, meaning in words)
 
 
+_ADJUSTMENT = ("", "")
+"""Where the words for the study's adjustment stand."""
+_HOLM = ("Holm’s correction", "Keeps the chance of even one false finding in the family at {error} %.")
+_ADJUSTMENTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "holm": (_HOLM,),
+    "fdr_bh": (
+        ("Benjamini-Hochberg correction", "Keeps the share of false findings among all of a family at {error} %."),
+    ),
+    "single_step": (
+        (
+            "Single-step adjustment",
+            "Keeps the chance of even one false finding in the family at {error} %, and counts comparisons that vary "
+            "together, because they share items and the generic person, as fewer than they are.",
+        ),
+        (_HOLM[0], f"{_HOLM[1]} Used where tests have no known joint distribution: spreads, equivalence, McNemar."),
+    ),
+}
 _WORDS: tuple[tuple[str, str], ...] = (
     ("Persona", "Who the model is told to be before it is asked. A persona is a phrase in a prompt, not a person."),
     ("Generic person", "The control: a persona without any stated trait, in the same wordings. The primary reference."),
@@ -32,7 +50,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("Score", "The log-probability that a system gives an option. The answer is the option with the highest one."),
     ("Margin", "How far the scores favour Yes: score of Yes minus that of all other judgements together."),
     ("Item-paired", "Without a model: each item’s answers to two personas are compared, then averaged over items."),
-    ("Holm’s correction", "Keeps the chance of even one false finding in the family at {error} %."),
+    _ADJUSTMENT,
     ("Within margin", "Shown, by two one-sided tests, to be smaller than the margin that was set beforehand."),
     ("Spread", "How far apart the personas of a dimension are. Their mean is no bias: it averages what pulls apart."),
     ("Noise-corrected sd", "The standard deviation between personas with what chance contributes taken off."),

@@ -1,13 +1,13 @@
 """The page's tables of models: tests of terms, variance components, how each was fitted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 import pandas as pd
 
-from bias_platform.reports.formats import count, decimal, p_value, text, yes_no
+from bias_platform.reports.formats import count, decimal, p_value, signed_decimal, signed_decimal_span, text, yes_no
 from bias_platform.reports.shared_columns import SCOPE
 from bias_platform.reports.table_view import Column, TableView, one, two, view
-from bias_platform.schemas.results import GROUPS_OF_PERSONAS
+from bias_platform.schemas.results import GROUPS_OF_PERSONAS, UNIT_ITEM
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -18,6 +18,7 @@ def _tests(groups: bool) -> Callable[[Tables], TableView]:
         Column("Systems", one("systems", text), numeric=False),
         SCOPE,
         Column("Term", one("term", text), numeric=False),
+        Column("Carried by", one("carrier", text), numeric=False),
         Column("F", one("f", decimal)),
         Column("df", two("f_df", "f_denominator_df", _degrees)),
         Column("p (F, the default)", one("f_p", p_value)),
@@ -73,16 +74,36 @@ def _fine(value: object) -> str:
     return decimal(value, 4)
 
 
+def _standing(tables: Tables) -> TableView:
+    """Items, then personas in a wording, by model: each has its own column only where there are some."""
+    table = tables["standing_out"]
+    columns = [
+        Column("Systems", one("systems", text), numeric=False),
+        Column("What", one("unit", text), numeric=False),
+        Column("Which", lambda rows: [standing_name(row) for row in rows.to_dict("records")], numeric=False),
+        Column("Effect", one("effect", signed_decimal)),
+        Column("Interval", two("lower", "upper", signed_decimal_span)),
+    ]
+    if table["text"].notna().any():
+        columns.append(Column("Text", one("text", text), numeric=False))
+    return view("standing_out", table, columns)
+
+
+def standing_name(row: Mapping[Hashable, object]) -> str:
+    """The item, or the persona and its wording."""
+    return str(row["item_id"]) if row["unit"] == UNIT_ITEM else f"{row['label']}, {row['template_id']}"
+
+
 def _fits(tables: Tables) -> TableView:
     columns = [
         Column("Model", one("model", text), numeric=False),
-        Column("Formula", one("formula", text), numeric=False),
+        Column("Notes", one("notes", text), numeric=False),
         Column("Rows", one("rows", count)),
         Column("Parameters", one("parameters", count)),
         Column("Log-likelihood", one("log_likelihood", decimal)),
         Column("Converged", one("converged", lambda value: "yes" if value else "no"), numeric=False),
         Column("Cells left out", one("excluded_cells", count)),
-        Column("Notes", one("notes", text), numeric=False),
+        Column("Formula", one("formula", text), numeric=False),
     ]
     return view("model_fits", tables["model_fits"], columns)
 
@@ -92,4 +113,5 @@ MODEL_VIEWS: dict[str, Callable[[Tables], TableView]] = {
     "group_tests": _tests(groups=True),
     "components": _components,
     "fits": _fits,
+    "standing": _standing,
 }

@@ -15,9 +15,10 @@ from bias_platform.reports.contrast_figures import (
     rows_by_dimension,
 )
 from bias_platform.reports.figures.dots import Series, grouped_figure, rate_figure
-from bias_platform.reports.figures.forest import Legend, Panel, forest_figure
+from bias_platform.reports.figures.forest import Legend, Panel, Rows, forest_figure
 from bias_platform.reports.formats import decimal, percent
-from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
+from bias_platform.reports.model_views import standing_name
+from bias_platform.schemas.results import BEYOND_WORDING, NAMED_PERSONAS, PRIMARY, THESE_WORDINGS, UNITS
 
 Tables = Mapping[str, pd.DataFrame]
 _POINTS = "percentage points"
@@ -30,6 +31,7 @@ TITLES = {
     "scored_contrasts": "Scores: difference of each persona to the generic person, by system",
     "scored_changes": "Scores: change of each persona’s difference to the generic person between systems",
     "baseline": "Difference of each persona to no persona, by system, in these wordings",
+    "standing_out": "Items, and personas in one wording, that stand out in the model of answers",
     "agreement": "Agreement with the human majority, by system",
 }
 
@@ -51,6 +53,7 @@ def regression_figures(tables: Tables, facts: Mapping[str, object]) -> dict[str,
         "scored_changes": change_figure(tables["scored_changes"], scores, level),
         "baseline": _baseline(tables, level),
         "agreement": _agreement(tables),
+        "standing_out": _standing_out(tables["standing_out"]),
     }
     return {name: figure for name, figure in made.items() if figure is not None}
 
@@ -145,6 +148,18 @@ def _baseline(tables: Tables, level: str) -> Figure | None:
         "percentage points", f"{level}, these wordings, paired by item", filled=filled, hollow="not significant"
     )
     return forest_figure(rows_by_dimension(table), panels, legend)
+
+
+def _standing_out(table: pd.DataFrame) -> Figure | None:
+    """Of the model of answers only: the models of scores have other items each, which no common rows could show."""
+    table = table[table["model"].str.startswith(NAMED_PERSONAS)].sort_values("effect", ascending=False, kind="stable")
+    if table.empty:
+        return None
+    names = {str(at): standing_name(row) for at, row in zip(table.index, table.to_dict("records"), strict=True)}
+    units = [(unit, [str(at) for at in table.index[table["unit"] == unit]]) for unit in UNITS]
+    rows = Rows([(unit, [(key, names[key]) for key in keys]) for unit, keys in units if keys])
+    data = table[["lower", "upper"]].assign(estimate=table["effect"]).set_index(table.index.astype(str))
+    return forest_figure(rows, [Panel(str(table["systems"].iloc[0]), data)], Legend("log-odds"))
 
 
 def _agreement(tables: Tables) -> Figure | None:

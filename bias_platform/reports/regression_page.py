@@ -53,7 +53,7 @@ def render_page(results: RegressionResults, provenance: Provenance, plots: dict[
             views=regression_views(results.tables),
             tables=results.tables,
             schemas={name: (schema.__doc__ or "").split("\n")[0] for name, schema in RESULT_TABLES.items()},
-            glossary=glossary(float(str(results.facts["confidence"]))),
+            glossary=glossary(float(str(results.facts["confidence"])), str(results.facts["multiplicity"])),
             style=page_style(),
         )
     )

@@ -121,12 +121,16 @@ def _null(tables: Tables) -> TableView:
     return view("pattern_null", tables["pattern_null"], columns)
 
 
+def _adjustment(value: object) -> str:
+    return {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg", "single_step": "single step"}.get(str(value), str(value))
+
+
 def _families(tables: Tables) -> TableView:
     columns = [
         Column("Family", one("family", text), numeric=False),
         Column("Tests", one("tests", count)),
         Column("Significant", one("significant", count)),
-        Column("Adjustment", one("method", text), numeric=False),
+        Column("Adjustment", one("method", _adjustment), numeric=False),
         Column("Headline", one("headline", yes_no), numeric=False),
     ]
     return view("test_families", tables["test_families"], columns)

@@ -25,6 +25,10 @@ NAMED_PERSONAS: Final = "A, named personas"
 GROUPS_OF_PERSONAS: Final = "B, groups of personas"
 MARGINS: Final = "scores"
 MODELS = (NAMED_PERSONAS, GROUPS_OF_PERSONAS, MARGINS)
+UNIT_ITEM: Final = "item"
+UNIT_WORDING: Final = "persona × wording"
+UNITS = (UNIT_ITEM, UNIT_WORDING)
+"""What may stand out in a model."""
 
 _TOLERANCE = 1e-9
 
@@ -135,7 +139,7 @@ class Claims(LogOdds):
 
     reading: Series[str] = pa.Field(isin=READINGS)
     scope: Series[str] = pa.Field(isin=SCOPES)
-    simultaneous_lower: Series[float] = difference_field("Bonferroni over the family")
+    simultaneous_lower: Series[float] = difference_field("over the family: Bonferroni, or single-step")
     simultaneous_upper: Series[float] = difference_field()
     detectable: Series[float] = pa.Field(ge=0, nullable=True, description="difference found in 80 % of repetitions")
     equivalence_p: Series[float] = share_field("two one-sided tests, adjusted; missing: too few items")
@@ -150,6 +154,8 @@ class ScoredClaims(Tested):
     difference: Series[float] = pa.Field(nullable=True, description="of margins, natural logarithms")
     lower: Series[float] = pa.Field(nullable=True, description="missing: too few items differ to tell a spread")
     upper: Series[float] = pa.Field(nullable=True)
-    simultaneous_lower: Series[float] = pa.Field(nullable=True, description="Bonferroni over the family")
+    simultaneous_lower: Series[float] = pa.Field(
+        nullable=True, description="over the family: Bonferroni, or single-step"
+    )
     simultaneous_upper: Series[float] = pa.Field(nullable=True)
     detectable: Series[float] = pa.Field(ge=0, nullable=True, description="difference found in 80 % of repetitions")

@@ -15,7 +15,6 @@ from bias_platform.schemas.result_parts import (
     LENIENT,
     MARGINS,
     METHODS,
-    MODELS,
     NAMED_PERSONAS,
     PRIMARY,
     READINGS,
@@ -23,6 +22,9 @@ from bias_platform.schemas.result_parts import (
     SCORE_SCALES,
     SCORED,
     THESE_WORDINGS,
+    UNIT_ITEM,
+    UNIT_WORDING,
+    UNITS,
     WITH_LOG_ODDS,
     Claims,
     LogOdds,
@@ -31,6 +33,13 @@ from bias_platform.schemas.result_parts import (
     conform,
     difference_field,
     share_field,
+)
+from bias_platform.schemas.results_of_models import (
+    GroupProbabilities,
+    ModelFits,
+    StandingOut,
+    TermTests,
+    VarianceComponents,
 )
 from bias_platform.schemas.results_without_model import (
     AnswerShares,
@@ -143,66 +152,6 @@ class DimensionSpreads(Result):
     method: Series[str] = pa.Field(isin=METHODS)
 
 
-class TermTests(Result):
-    """One row a model x scope x fixed term: F (the default), likelihood ratio and Wald."""
-
-    __test__ = False
-    model: Series[str] = pa.Field(isin=MODELS)
-    reading: Series[str] = pa.Field(isin=[*READINGS, SCORED])
-    scope: Series[str] = pa.Field(isin=SCOPES)
-    systems: Series[str] = pa.Field(description="the system, the change, or all of them")
-    term: Series[str]
-    df: Series[float] = pa.Field(ge=1, description="contrasts tested; of likelihood ratio and Wald")
-    f: Series[float] = pa.Field(ge=0, nullable=True)
-    f_df: Series[float] = pa.Field(gt=0, nullable=True, description="fewer than df where contrasts vary unequally")
-    f_denominator_df: Series[float] = pa.Field(gt=0, nullable=True, description="of the unit that carries the term")
-    f_p: Series[float] = share_field("the default")
-    lr: Series[float] = pa.Field(ge=0, nullable=True, description="missing: another term contains it, or no refit")
-    lr_p: Series[float] = share_field()
-    wald: Series[float] = pa.Field(ge=0, nullable=True)
-    wald_p: Series[float] = share_field("too small where few units carry the term")
-
-
-class GroupProbabilities(Result):
-    """One row a group x system of the group model (B)."""
-
-    group: Series[str]
-    system: Series[str]
-    personas: Series[int] = pa.Field(ge=1)
-    probability: Series[float] = share_field()
-    lower: Series[float] = share_field()
-    upper: Series[float] = share_field()
-
-
-class VarianceComponents(Result):
-    """One row a model x random term: log-odds for models of answers, the scale of the score for models of scores."""
-
-    model: Series[str]
-    term: Series[str]
-    levels: Series[int] = pa.Field(ge=0)
-    sd: Series[float] = pa.Field(ge=0, nullable=True, description="by maximum likelihood; missing for scores")
-    standard_error: Series[float] = pa.Field(ge=0, nullable=True)
-    restricted_sd: Series[float] = pa.Field(ge=0, nullable=True, description="by restricted likelihood")
-    at_zero: Series[bool]
-
-
-class ModelFits(Result):
-    """One row a fitted (or impossible) model."""
-
-    model: Series[str] = pa.Field(unique=True)
-    formula: Series[str]
-    rows: Series[int] = pa.Field(ge=0)
-    items: Series[int] = pa.Field(ge=0)
-    parameters: Series[int] = pa.Field(ge=0)
-    log_likelihood: Series[float] = pa.Field(nullable=True)
-    converged: Series[bool]
-    gradient_norm: Series[float] = pa.Field(nullable=True, description="in standard errors")
-    evaluations: Series[int] = pa.Field(ge=0)
-    standard_errors: Series[str]
-    excluded_cells: Series[int] = pa.Field(ge=0, description="degenerate system x persona cells left out")
-    notes: Series[str]
-
-
 class DegenerateCells(Result):
     """One row a reading x system x persona without a log-odds claim."""
 
@@ -250,6 +199,7 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "pattern_null": PatternNull,
     "test_families": TestFamilies,
     "divided_items": DividedItems,
+    "standing_out": StandingOut,
 }
 """Every table of a regression report by the name of its Parquet file. Tables that do not apply are empty."""
 
@@ -268,6 +218,9 @@ __all__ = [
     "SCORED",
     "SCORE_SCALES",
     "THESE_WORDINGS",
+    "UNITS",
+    "UNIT_ITEM",
+    "UNIT_WORDING",
     "WITH_LOG_ODDS",
     "AnswerShares",
     "BaselineDifferences",
@@ -286,6 +239,7 @@ __all__ = [
     "ScoredContrasts",
     "ScoredMargins",
     "ServingNoise",
+    "StandingOut",
     "SystemChanges",
     "SystemOutcomes",
     "TermTests",

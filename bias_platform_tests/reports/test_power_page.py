@@ -40,6 +40,15 @@ def folder(found: DeclaredPower, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return out
 
 
+def test_a_single_step_is_said_to_be_stood_in_for(found: DeclaredPower, tmp_path: Path) -> None:
+    analysis = found.study.analysis.model_copy(update={"multiplicity": "single_step"})
+    adjusted = found._replace(study=found.study.model_copy(update={"analysis": analysis}))
+    write_power_report(adjusted, PROVENANCE, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "adjusted by Holm" in page
+    assert "Holm stands in for that here" in page
+
+
 def test_examples() -> None:
     assert doctest.testmod(importlib.import_module("bias_platform.reports.power_views")).failed == 0
 

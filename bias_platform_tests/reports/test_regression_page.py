@@ -209,8 +209,28 @@ def test_log_odds_columns_are_there_where_the_model_is_used(results: RegressionR
 def test_tests_of_terms_name_their_default_and_groups_stand_apart(results: RegressionResults) -> None:
     views = regression_views(results.tables)
     assert "p (F, the default)" in [heading for heading, _ in views["tests"].headings]
+    assert "Carried by" in [heading for heading, _ in views["tests"].headings]
     assert {row[0] for row in views["tests"].rows} == {"A, named personas"}
     assert len(views["tests"].rows) + len(views["group_tests"].rows) == len(results.tables["term_tests"])
+
+
+def test_what_stands_out_is_a_place_to_look(page: str, results: RegressionResults, folder: Path) -> None:
+    assert len(results.tables["standing_out"])
+    assert (folder / "plots" / "standing_out.png").exists()
+    section = re.sub(r"\s+", " ", page[page.index("What stands out") : page.index("How the models were fitted")])
+    assert "a place to look, not a finding" in section
+    assert str(results.tables["standing_out"]["item_id"].iloc[0]) in section
+
+
+@pytest.mark.parametrize("multiplicity", ["holm", "fdr_bh", "single_step"])
+def test_the_page_names_its_adjustment(tmp_path: Path, multiplicity: str) -> None:
+    design = Design(items=20, sizes={"gender": 2}, systems=("small",), templates=1)
+    results = analyse_study(simulate_study(design, 9, multiplicity=multiplicity).inputs)
+    write_regression_report(results, PROVENANCE, tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    words = {"holm": "Holm’s correction", "fdr_bh": "Benjamini-Hochberg correction", "single_step": "Single-step"}
+    assert f"<dt>{words[multiplicity]}" in page
+    assert ("come from the joint distribution" in page) == (multiplicity == "single_step")
 
 
 @pytest.mark.parametrize(("scoring", "said"), [("sum", "log-odds of Yes"), ("mean", "That is no log-odds")])
