@@ -34,7 +34,7 @@ def conditional_modes(
     found: dict[str, pd.Series | pd.DataFrame] = {}
     for k, term in enumerate(design.terms):
         own = range(int(design.shape.starts[k]), int(design.shape.starts[k + 1]))
-        values = np.column_stack([_by_level(layout, effects, component, term) for component in own])
+        values = np.column_stack([effects_by_level(layout, effects, component, term) for component in own])
         values = unit * values @ term.transform.T
         index = pd.Index(term.labels, name=":".join(term.columns))
         if term.basis is None:
@@ -44,7 +44,7 @@ def conditional_modes(
     return found
 
 
-def _by_level(layout: Layout, effects: Modes, component: int, term: RandomTerm) -> FloatArray:
+def effects_by_level(layout: Layout, effects: Modes, component: int, term: RandomTerm) -> FloatArray:
     """(levels,) effects of one component."""
     plan, own = layout.plan, effects.of_component(layout, component)
     if component in plan.dense.index:

@@ -15,7 +15,7 @@ from bias_platform.statistics.arrays import FloatArray, IntArray
 from bias_platform.statistics.block_factor import BlockFactor, dense_cholesky, dense_inverse, exact_solver
 from bias_platform.statistics.choose_layout import lay_out
 from bias_platform.statistics.errors import ModelError, spell_check
-from bias_platform.statistics.fit_tables import conditional_modes
+from bias_platform.statistics.fit_tables import effects_by_level
 from bias_platform.statistics.laplace import find_modes
 from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
@@ -82,7 +82,10 @@ class _Errors(NamedTuple):
 
 def _errors(fit: MixedModelFit, term: int) -> _Errors:
     design, owner = fit.design, fit.design.terms[term]
-    layout = lay_out(design, fine=False)
+    layout = lay_out(design)
+    own = [int(design.shape.starts[term]) + k for k in range(len(owner.effects))]
+    if own[0] in layout.plan.fine.index:
+        layout = lay_out(design, fine=False)
     weights = layout.trials
     if fit.family != GAUSSIAN:
         beta = fit.fixed_effects["estimate"].to_numpy()
@@ -91,16 +94,14 @@ def _errors(fit: MixedModelFit, term: int) -> _Errors:
     factor = dense_cholesky(blocks.schur())
     covariance = fit.residual_sd**2 * _level_covariance(layout, blocks, dense_inverse(factor), term, owner)
     transformed = np.einsum("ij,ljk,ik->li", owner.transform, covariance, owner.transform)
-    values, vectors = np.linalg.eigh(fit.covariance.to_numpy())
+    spread, vectors = np.linalg.eigh(fit.covariance.to_numpy())
     added = np.zeros(transformed.shape)
-    for direction in (vectors * np.sqrt(np.maximum(values, 0.0))).T:
+    for direction in (vectors * np.sqrt(np.maximum(spread, 0.0))).T:
         moved = blocks.posterior(weights * layout.spread_fixed(direction), exact_solver(factor)).modes
-        added += _as_array(conditional_modes(design, layout, moved, fit.theta)[owner.name], owner) ** 2
+        effects = blocks.scales.effects(moved)
+        values = np.column_stack([effects_by_level(layout, effects, component, owner) for component in own])
+        added += (values @ owner.transform.T) ** 2
     return _Errors(np.sqrt(transformed), np.sqrt(transformed + added))
-
-
-def _as_array(modes: pd.Series | pd.DataFrame, owner: RandomTerm) -> FloatArray:
-    return np.asarray(modes, dtype=np.float64).reshape(owner.size, -1)
 
 
 def _level_covariance(
