@@ -1,5 +1,7 @@
 """The layout of studies in which nearly every group has every cell: arrays are (groups, cells)."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 
@@ -53,6 +55,10 @@ class GridLayout(Layout):
     def spread_fixed(self, beta: FloatArray) -> FloatArray:
         spread: FloatArray = self.fixed_rows @ beta
         return spread
+
+    def fixed_of(self, beta: FloatArray) -> Callable[[slice], FloatArray]:
+        whole = self.spread_fixed(beta)
+        return lambda _: whole
 
     def spread_local(self, local: FloatArray) -> FloatArray:
         if self.one_intercept:

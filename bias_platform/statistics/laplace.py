@@ -19,8 +19,6 @@ MODE_TOLERANCE = 1e-13
 _MOST_PASSES = 60
 _ROWS = 16_384
 """Rows whose likelihood is computed at once: their numbers stay in the cache."""
-_NO_TRIALS = 1e-300
-"""Stands in for the trials of a cell that has none, to divide by."""
 _SOLVER_TOLERANCE = 1e-4
 """Of the dense part within a Newton step: more digits would not save a step."""
 
@@ -41,23 +39,26 @@ class Point:
         """Derivative of the weights in eta: w (1 - 2 mu)."""
         slope = self.residual - layout.successes
         slope *= 2.0
-        slope /= np.maximum(layout.trials, _NO_TRIALS)
+        slope /= layout.divisor
         slope += 1.0
         slope *= self.weights
         return slope
 
     def second_slope(self, layout: Layout) -> FloatArray:
         """Second derivative of the weights in eta: w (1 - 6 mu (1 - mu))."""
-        return self.weights * (1.0 - 6.0 * self.weights / np.maximum(layout.trials, _NO_TRIALS))
+        return self.weights * (1.0 - 6.0 * self.weights / layout.divisor)
 
 
 def point_at(layout: Layout, beta: FloatArray, scales: Scales, modes: Modes) -> Point:
     """Row arrays of the model at given fixed effects, T and standardised random effects."""
     effects = spread(layout, scales.effects(modes))
-    eta = effects + layout.spread_fixed(beta)
-    residual, weights = np.empty_like(eta), np.empty_like(eta)
-    rows = [one.ravel() for one in (eta, layout.successes, layout.trials, residual, weights)]
-    loglik = sum(_likelihood(*(one[at : at + _ROWS] for one in rows)) for at in range(0, eta.size, _ROWS))
+    residual, weights = np.empty_like(effects), np.empty_like(effects)
+    fixed, step, loglik = layout.fixed_of(beta), max(1, _ROWS * len(effects) // effects.size), 0.0
+    for start in range(0, len(effects), step):
+        part = slice(start, start + step)
+        eta = effects[part] + fixed(part)
+        rows = (layout.successes[part], layout.trials[part], residual[part], weights[part])
+        loglik += _likelihood(eta, *rows)
     return Point(loglik - 0.5 * modes.dot(modes), effects, residual, weights)
 
 
@@ -69,7 +70,7 @@ def _likelihood(
     np.exp(np.negative(small, out=small), out=small)
     softplus = np.log1p(small)
     softplus += np.maximum(eta, 0.0)
-    loglik = float(successes @ eta - trials @ softplus)
+    loglik = float(np.vdot(successes, eta) - np.vdot(trials, softplus))
     larger = np.reciprocal(np.add(small, 1.0, out=softplus), out=softplus)
     small *= larger
     np.multiply(np.where(eta >= 0, larger, small), trials, out=residual)

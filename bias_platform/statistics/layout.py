@@ -13,7 +13,8 @@ weights and of a shift (see `fine_terms`); ``A = I + T'Z_L'M Z_L T = L L'`` are 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from bias_platform.statistics.design import Design
 from bias_platform.statistics.elimination import Elimination
 from bias_platform.statistics.fine_terms import FineFactor, Runs
 
+_NO_TRIALS = 1e-300
 _CHUNK_NUMBERS = 260_000
 """Numbers in one block of work (2 MB): it should stay in the cache."""
 
@@ -82,6 +84,15 @@ class Layout(ABC):
     @abstractmethod
     def spread_fixed(self, beta: FloatArray) -> FloatArray:
         """X beta, broadcastable to an array of rows."""
+
+    @abstractmethod
+    def fixed_of(self, beta: FloatArray) -> Callable[[slice], FloatArray]:
+        """X beta of slices of the first axis of an array of rows, broadcastable to them."""
+
+    @cached_property
+    def divisor(self) -> FloatArray:
+        """Trials to divide by: next to nothing where a cell has none."""
+        return self.trials if self.trials.min() > 0 else np.maximum(self.trials, _NO_TRIALS)
 
     @abstractmethod
     def spread_local(self, local: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """The layout that fits any design: arrays are (rows,), sorted by group and fine level, and sums are bincounts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,10 @@ class LooseLayout(Layout):
     def spread_fixed(self, beta: FloatArray) -> FloatArray:
         spread: FloatArray = (self.patterns @ beta)[self.pattern]
         return spread
+
+    def fixed_of(self, beta: FloatArray) -> Callable[[slice], FloatArray]:
+        by_pattern = self.patterns @ beta
+        return lambda rows: by_pattern[self.pattern[rows]]
 
     def spread_local(self, local: FloatArray) -> FloatArray:
         if self.one_intercept:

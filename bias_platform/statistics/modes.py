@@ -78,7 +78,7 @@ def spread(layout: Layout, effects: Modes) -> FloatArray:
     """Z effects: what the random columns add to the predictor of each row."""
     total = layout.spread_local(effects.local)
     if layout.dense:
-        total = total + layout.spread_dense(effects.dense)
+        total += layout.spread_dense(effects.dense)
     for one, values in zip(layout.fine, effects.fine, strict=True):
         total += one.spread(values)
     return total

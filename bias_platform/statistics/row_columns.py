@@ -38,8 +38,8 @@ class RowColumns:
 
     def spread(self, values: FloatArray) -> FloatArray:
         """Z values, (rows,)."""
-        total = np.zeros(self.at.shape[1])
-        for at, entry in self:
+        total: FloatArray = scaled(values[self.at[0]], self.entries[0])
+        for at, entry in zip(self.at[1:], self.entries[1:], strict=True):
             total += scaled(values[at], entry)
         return total
 
@@ -52,12 +52,15 @@ class RowColumns:
 
     def gram(self, weights: FloatArray) -> FloatArray:
         """Z'WZ, (columns, columns)."""
-        total = np.zeros(self.size**2)
-        for one, entry in self:
+        total = np.zeros((self.size, self.size))
+        for k, (one, entry) in enumerate(self):
             weighted = scaled(weights, entry)
-            for other, their in self:
-                total += bin_sums(one * self.size + other, scaled(weighted, their), self.size**2)
-        return total.reshape(self.size, self.size)
+            total[np.diag_indices(self.size)] += bin_sums(one, scaled(weighted, entry), self.size)
+            for other, their in zip(self.at[k + 1 :], self.entries[k + 1 :], strict=True):
+                sums = bin_sums(one * self.size + other, scaled(weighted, their), self.size**2)
+                sums = sums.reshape(self.size, self.size)
+                total += sums + sums.T
+        return total
 
     def matrix(self) -> sparse.csr_array:
         """Z, (rows, columns)."""
