@@ -210,7 +210,9 @@ def _add_tests(fit: MixedModelFit, data: _Data, scope: str, result: NamedPersona
     systems = "all systems" if "system" in factors else data.only_system
     labels = {"model": NAMED_PERSONAS, "reading": result.reading, "scope": scope, "systems": systems}
     labels["carrier"] = "items" if scope == THESE_WORDINGS else "wordings"
-    result.records.tests.extend(term_rows(fit, present_terms(fit, degrees), labels, data.likelihood_ratio))
+    found = present_terms(fit, degrees)
+    restricted = scope == BEYOND_WORDING
+    result.records.tests.extend(term_rows(fit, found, labels, data.likelihood_ratio, restricted))
 
 
 def _add_standing(fit: MixedModelFit, data: _Data, scope: str, result: NamedPersonas) -> None:

@@ -19,7 +19,11 @@ _UNITS = {
 
 
 def term_rows(
-    fit: MixedModelFit, degrees: Mapping[str, Degrees | None], labels: Mapping[str, str], likelihood_ratio: bool = True
+    fit: MixedModelFit,
+    degrees: Mapping[str, Degrees | None],
+    labels: Mapping[str, str],
+    likelihood_ratio: bool = True,
+    restricted: bool = True,
 ) -> list[dict[str, object]]:
     """Rows of `TermTests`, one a term; the default is F.
 
@@ -30,9 +34,12 @@ def term_rows(
             the unit that carries the term in the model.
         labels: model, reading, scope and systems of the rows, and the carrier of those whose degrees are given.
         likelihood_ratio: whether to refit without the term, which is what costs time.
+        restricted: whether the covariance of the fit is free of the bias of plain likelihood. If not, F gives back what
+            that takes off the variance of the unit that carries the term (`term_tests`), whatever its degrees.
     """
     usable = {term: one.denominator for term, one in degrees.items() if one is not None and one.denominator > 0}
-    found = term_tests(fit, list(degrees), denominator_df=usable, likelihood_ratio=likelihood_ratio)
+    own = usable if restricted else {}
+    found = term_tests(fit, list(degrees), denominator_df=own, likelihood_ratio=likelihood_ratio)
     return [
         {**labels, **_carrier(row, one), "term": " × ".join(term.split(":")), **_row(row, one)}
         for (term, one), row in zip(degrees.items(), found.to_dict("records"), strict=True)

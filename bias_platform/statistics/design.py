@@ -92,6 +92,7 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     count = len(first)
     outcome = [*_response_columns(parsed), *([weights] if weights else [])]
     kept = tuple(_at_rows(term, first) for term in terms)
+    pattern = fixed.pattern[first]
     alone = {term.columns[0]: term.code for term in kept if len(term.columns) == 1}
     counts, sums = bin_sums(code, trials, count), bin_sums(code, totals, count)
     within = 0.0
@@ -99,10 +100,10 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
         within = float(trials @ (totals / trials - (sums / counts)[code]) ** 2)
     return Design(
         formula=parsed,
-        fixed=fixed,
+        fixed=replace(fixed, pattern=pattern),
         terms=kept,
         column_codes=alone | {name: codes[first] for name, (codes, _) in coded.items() if name not in alone},
-        pattern=fixed.pattern[first],
+        pattern=pattern,
         trials=counts,
         successes=sums,
         constant=response.constant,

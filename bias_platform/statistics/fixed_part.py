@@ -26,7 +26,7 @@ class FixedPart:
     patterns: FloatArray
     """(patterns, columns): the distinct rows of X, without the dropped columns."""
     pattern: IntArray
-    """(rows,): which pattern each row of the data has."""
+    """(rows,): which pattern each row has; of a `Design`, each distinct row."""
     columns: tuple[str, ...]
     dropped: tuple[str, ...]
     """Columns of X that the ones before them determine."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +22,7 @@ from bias_platform.statistics.fine_terms import (
 from bias_platform.statistics.layout import Coupling, CrossInformation, Layout, Leverage
 from bias_platform.statistics.row_columns import RowColumns, scaled
 
+Numbers = TypeVar("Numbers", FloatArray, IntArray)
 _FEW_COUPLED = 2
 """Up to so many pairs of a block column and a dense column a row, their products are cheaper than rows."""
 _FEW_PATTERNS = 5
@@ -32,22 +34,30 @@ class LooseLayout(Layout):
 
     def __init__(self, design: Design, plan: Elimination) -> None:
         super().__init__(design, plan)
-        self.order = np.lexsort((*plan.fine.level[:, :1].T, plan.group))
-        self.trials = design.trials[self.order]
-        self.successes = design.successes[self.order]
-        self.group = plan.group[self.order]
+        self.order = _order(plan)
+        self.trials = self._ordered(design.trials)
+        self.successes = self._ordered(design.successes)
+        self.group = self._ordered(plan.group)
         self.starts = np.searchsorted(self.group, np.arange(self.groups + 1))
-        self.pattern = design.pattern[self.order]
-        sizes, levels = plan.fine.sizes, plan.fine.level[self.order].T
+        self.pattern = self._ordered(design.pattern)
+        sizes, levels = plan.fine.sizes, self._ordered(plan.fine.level).T
         self.fine = tuple(runs_of(self.group * size + level) for size, level in zip(sizes, levels, strict=True))
-        self.local_columns = np.ascontiguousarray(plan.local.columns[self.order].T)
-        entries = tuple(None if one is None else one[self.order] for one in plan.local.values)
-        self.local = RowColumns(self.group * self.width + self.local_columns, entries, self.groups * self.width)
+        self.local_columns = np.ascontiguousarray(self._ordered(plan.local.columns).T)
+        entries = tuple(None if one is None else self._ordered(one) for one in plan.local.values)
+        at = self.group[None] if self.width == 1 else self.group * self.width + self.local_columns
+        self.local = RowColumns(at, entries, self.groups * self.width)
         self.one_intercept = self.width == 1 and plan.local.values[0] is None
-        entries = tuple(None if one is None else one[self.order] for one in plan.dense.values)
-        self.crossed_columns = RowColumns(np.ascontiguousarray(plan.dense.columns[self.order].T), entries, self.dense)
+        entries = tuple(None if one is None else self._ordered(one) for one in plan.dense.values)
+        columns = np.ascontiguousarray(self._ordered(plan.dense.columns).T)
+        self.crossed_columns = RowColumns(columns, entries, self.dense)
+
+    def _ordered(self, rows: Numbers) -> Numbers:
+        """Distinct rows in the order of the layout; the same array where they are in it already."""
+        return rows if self.order is None else rows[self.order]
 
     def at_distinct_rows(self, rows: FloatArray) -> FloatArray:
+        if self.order is None:
+            return rows
         values = np.empty_like(rows)
         values[self.order] = rows
         return values
@@ -256,6 +266,14 @@ class LooseLayout(Layout):
             values[rows] += np.einsum("wr,wr->r", rooted, outer)
             coarsest += coarsest_information(here, rooted, outer, carried, near)
         return Leverage(values, crossed, coarsest)
+
+
+def _order(plan: Elimination) -> IntArray | None:
+    """By group, and there by the finest level; None where the rows are sorted already."""
+    keys = (*plan.fine.level[:, :1].T, plan.group)
+    if len(keys) == 1 and bool((plan.group[1:] >= plan.group[:-1]).all()):
+        return None
+    return np.lexsort(keys).astype(np.int64)
 
 
 def sparse_sums(run: Runs, columns: RowColumns, values: FloatArray) -> sparse.csr_array:

@@ -29,7 +29,11 @@ def test_model_a_tests_its_terms_in_the_primary_reading_only(tests: pd.DataFrame
 
 
 def test_f_is_the_default_and_asks_more_than_wald(tests: pd.DataFrame) -> None:
-    np.testing.assert_allclose(tests["f"] * tests["df"], tests["wald"])
+    wide = tests.loc[[BEYOND]]
+    np.testing.assert_allclose(wide["f"] * wide["df"], wide["wald"])
+    given_back = tests["f"] * tests["df"] / tests["wald"]
+    assert (given_back < 1.0 + 1e-9).all()
+    assert given_back[(THESE, "persona")] < 0.99  # what plain likelihood takes off the variance of item x persona
     assert (tests["f_df"] <= tests["df"] + 1e-9).all()
     near = tests[tests["wald_p"] < 0.1]
     assert (near["f_p"] > near["wald_p"]).all()
