@@ -207,7 +207,8 @@ def _finding_messages(design: Design, findings: dict[str, tuple[str, ...]]) -> l
         "one of many that fit as well.",
         "separated": "No finite estimate exists for {}: some cell has only one kind of answer. "
         "Read its probabilities, not its log-odds.",
-        "dropped_columns": "Not estimable and dropped, because other columns determine it or it is always zero: {}.",
+        "dropped_columns": "Not estimable and dropped: {}. Other columns determine it, it is always zero, or it lies "
+        "so far from zero that it looks constant (then subtract its mean).",
         "few_levels": "{} has fewer than 6 levels, so its variance is hardly known.",
     }
     return [text.format(_shown(named[key])) for key, text in said.items() if named[key]]

@@ -71,7 +71,8 @@ class EstimateSet:
     ) -> pd.DataFrame:
         """Labels with ``estimate``, ``standard_error``, ``lower``, ``upper``, ``statistic``, ``p``.
 
-        If adjusted, also ``adjusted_p``, ``simultaneous_lower``, ``simultaneous_upper``: contrasts that cannot be
+        ``statistic`` and ``p`` test the value zero, which is a question to ask of contrasts, not of probabilities. If
+        adjusted, also ``adjusted_p``, ``simultaneous_lower``, ``simultaneous_upper``: contrasts that cannot be
         estimated are NaN and do not count.
 
         Args:
@@ -99,6 +100,7 @@ class EstimateSet:
         >>> gaps.frame("link", adjust="mvt")[["p", "adjusted_p"]].round(4).values.tolist()
         [[0.0455, 0.0889], [0.0027, 0.0054]]
         """
+        check_confidence(level, degrees_of_freedom)
         found = self.on(scale or (RESPONSE if RESPONSE in self.scales else PROBABILITY))
         values, errors = found.values, found.standard_errors
         reach = student.ppf(0.5 + level / 2, degrees_of_freedom) * errors
@@ -159,6 +161,14 @@ def contrast(means: EstimateSet, matrix: ArrayLike, labels: pd.DataFrame | Seque
         raise ModelError(f"There are {len(weights)} contrasts but {len(frame)} labels.")
     scales = {name: one.combined(weights) for name, one in means.scales.items()}
     return EstimateSet(frame.reset_index(drop=True), scales)
+
+
+def check_confidence(level: float, degrees_of_freedom: float = np.inf) -> None:
+    """Raise `ModelError` where an interval of this level and these degrees of freedom makes no sense."""
+    if not 0.0 < level < 1.0:
+        raise ModelError(f"The level of an interval is {level}: give one between 0 and 1, such as 0.95.")
+    if not np.all(np.asarray(degrees_of_freedom) > 0):
+        raise ModelError(f"The degrees of freedom of an interval must be positive, not {degrees_of_freedom}.")
 
 
 def require_columns(means: EstimateSet, names: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from formulaic import Formula, ModelSpec
 from formulaic.errors import FormulaicError
+from formulaic.parser.types import Factor, Term
 
 from bias_platform.statistics.arrays import FloatArray, IntArray, combine_codes, sorted_codes
 from bias_platform.statistics.errors import ModelError
@@ -58,13 +59,31 @@ def formula_variables(fixed: str, text: str, columns: Iterable[str]) -> tuple[st
         raise ModelError(
             f"The formula {text!r} uses '.', which would mean all of the data: name the columns that are meant."
         )
+    known = list(columns)
+    _refuse_foreign(fixed, text, known)
     try:
         required = {str(name) for name in Formula(fixed).required_variables}
-        return tuple(sorted(required | _named(fixed, columns)))
+        return tuple(sorted(required | _named(fixed, known)))
     except FormulaicError as problem:
         raise ModelError(f"The formula {text!r} cannot be read: {_plain(problem)}") from problem
     except SyntaxError as problem:
         raise ModelError(f"The formula {text!r} cannot be read: {problem.msg}.") from problem
+
+
+def _refuse_foreign(fixed: str, text: str, columns: Iterable[str]) -> None:
+    """What R reads and this formula language does not, or reads as something else."""
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", fixed)
+    dotted = [name for name in map(str, columns) if "." in name and name in bare]
+    if dotted:
+        plain = dotted[0].replace(".", "_")
+        raise ModelError(
+            f"Column {dotted[0]!r} in the formula {text!r} has a dot in its name, which formulas read otherwise: "
+            f"rename it, such as to {plain!r}."
+        )
+    if re.search(r"\boffset\s*\(", bare):
+        raise ModelError(f"The formula {text!r} has an offset(), which cannot be fitted: subtract it from the outcome.")
+    if "^" in bare:
+        raise ModelError(f"The formula {text!r} has '^', which is no power here: write I(x**2) or x**2.")
 
 
 def build_fixed_part(fixed: str, text: str, data: pd.DataFrame) -> FixedPart:
@@ -90,7 +109,7 @@ def build_fixed_part(fixed: str, text: str, data: pd.DataFrame) -> FixedPart:
         kept=kept,
         aliases=aliases,
         terms=_terms(spec, columns, set(names)),
-        term_variables={str(term): tuple(sorted(_named(str(term), variables))) for term in spec.terms},
+        term_variables={str(term): _term_variables(term, variables, text) for term in spec.terms},
         levels=levels | _numeric_factor_levels(spec, frame, variables),
         centers={v: float(data[v].mean()) for v in variables if pd.api.types.is_numeric_dtype(data[v])},
         variables=frame,
@@ -126,6 +145,21 @@ def independent_columns(matrix: FloatArray) -> tuple[IntArray, FloatArray]:
     others = np.delete(np.arange(matrix.shape[1]), indices)
     aliases = np.linalg.lstsq(scaled[:, indices], scaled[:, others], rcond=None)[0]
     return indices, np.asarray(aliases / size[indices, None] * size[others], dtype=np.float64)
+
+
+def _term_variables(term: Term, variables: Sequence[str], text: str) -> tuple[str, ...]:
+    """Columns that a term is made of, however they are written."""
+    found = {name for factor in term.factors for name in _factor_variables(factor, variables)}
+    if not found and str(term) != "1":
+        raise ModelError(f"The term {str(term)!r} of the formula {text!r} names no column of the data: remove it.")
+    return tuple(sorted(found))
+
+
+def _factor_variables(factor: Factor, variables: Iterable[str]) -> set[str]:
+    known = set(variables)
+    if factor.eval_method.value == "lookup":
+        return {factor.expr} & known
+    return _named(factor.expr, known) or {str(name) for name in Formula(factor.expr).required_variables} & known
 
 
 def _named(text: str, columns: Iterable[str]) -> set[str]:
@@ -210,9 +244,10 @@ def _numeric_factor_levels(
     numbers = {name for name in variables if pd.api.types.is_numeric_dtype(frame[name])}
     named = {
         name
-        for factor, (kind, _) in spec.encoder_state.items()
-        if kind.value == "categorical" and _named(str(factor), numbers)
-        for name in Formula(str(factor)).required_variables & numbers
+        for term in spec.terms
+        for factor in term.factors
+        if factor.expr in spec.encoder_state and spec.encoder_state[factor.expr][0].value == "categorical"
+        for name in _factor_variables(factor, numbers)
     }
     return {name: tuple(sorted_codes(frame[name])[1]) for name in sorted(named)}
 

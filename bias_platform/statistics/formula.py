@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bias_platform.statistics.errors import ModelError
 
-_NAME = r"[A-Za-z_.][A-Za-z0-9_.]*"
+_NAME = r"[^\W\d][\w.]*"
 _GROUPING = re.compile(rf"\s*{_NAME}\s*(?:[:/]\s*{_NAME}\s*)*")
 _COUNTS = re.compile(r"\s*cbind\s*\((?P<body>.*)\)\s*", re.DOTALL)
 _BAR = re.compile(r"(?P<effects>[^|]*)(?P<bar>\|\|?)(?P<grouping>[^|]*)")

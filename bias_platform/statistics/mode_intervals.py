@@ -15,6 +15,7 @@ from bias_platform.statistics.arrays import FloatArray, IntArray
 from bias_platform.statistics.block_factor import BlockFactor, dense_cholesky, dense_inverse, exact_solver
 from bias_platform.statistics.choose_layout import lay_out
 from bias_platform.statistics.errors import ModelError, spell_check
+from bias_platform.statistics.estimates import check_confidence
 from bias_platform.statistics.fit_tables import effects_by_level
 from bias_platform.statistics.laplace import find_modes
 from bias_platform.statistics.layout import Layout
@@ -32,7 +33,8 @@ def conditional_mode_table(fit: MixedModelFit, term: str, level: float = 0.95) -
     not in them, so with few levels they are somewhat short.
 
     Args:
-        term: name of a random term, such as ``item:system`` or ``1 + x | item``.
+        term: name of a random term as `MixedModelFit.variance_components` has it, such as ``item:system`` or
+            ``1 + x | item``; the grouping alone where it has one term only.
         level: confidence of the intervals.
 
     Returns:
@@ -52,7 +54,10 @@ def conditional_mode_table(fit: MixedModelFit, term: str, level: float = 0.95) -
     >>> len(table), bool((table["standard_error"] > table["conditional_sd"]).all())
     (40, True)
     """
+    check_confidence(level)
     names = [one.name for one in fit.design.terms]
+    alike = [name for name, one in zip(names, fit.design.terms, strict=True) if ":".join(one.columns) == term]
+    term = alike[0] if term not in names and len(alike) == 1 else term
     if term not in names:
         raise ModelError(f"The model {fit.formula!r} has no random term {term!r} ({spell_check(term, names)}).")
     with one_blas_thread():

@@ -1,7 +1,7 @@
 """Whether a study would find a gap, before anybody is asked: power of a fixed term of a mixed model, by simulation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.denominator_df import Carrier, carried_df
 from bias_platform.statistics.design import build_design
 from bias_platform.statistics.errors import ModelError
+from bias_platform.statistics.formula import parse_formula
 from bias_platform.statistics.mixed_model import StandardErrors
 from bias_platform.statistics.power_curve import PowerCurve
 from bias_platform.statistics.power_replicates import STATES, TESTS, TermQuestion, run_replicates, unanswered
@@ -20,6 +21,8 @@ from bias_platform.statistics.spread import Interval
 from bias_platform.statistics.study_design import StudyDesign
 from bias_platform.statistics.term_tests import GIVEN, find_term
 
+_LARGEST_GAP = 20.0
+"""On the logit scale; nobody asks for more."""
 _PILOT = 40
 """Replicates that find out where to look."""
 _AROUND = (0.8, 1.0, 1.25)
@@ -36,10 +39,12 @@ class TermPower:
     alpha: float
     denominator_df: float
     """Of F."""
-    p_values: Mapping[str, FloatArray]
+    p_values: Mapping[str, FloatArray] = field(repr=False)
     """Test (``f``, ``wald``, ``lr``) -> (replicates, gaps); NaN where the fit claims nothing."""
-    states: NDArray[np.bool_]
+    states: NDArray[np.bool_] = field(repr=False)
     """(replicates, gaps, states of `power_replicates.STATES`)."""
+    messages: tuple[str, ...] = ()
+    """What the formula leaves out of the design: its power is then partly that of finding what is not there."""
 
     def curve(self, test: str = "f") -> PowerCurve:
         """In which studies a test found the gap; studies whose fit claims nothing have found nothing.
@@ -74,7 +79,7 @@ class SmallestGap:
     gap: Interval
     """On the logit scale, with its Monte-Carlo interval."""
     around: TermPower
-    """The gaps that were simulated to find it."""
+    """The gaps that were simulated to find it; its ``messages`` say what the formula leaves out of the design."""
 
 
 def power_of_term(
@@ -129,6 +134,10 @@ def power_of_term(
     (10.0, [0.0, 1.0])
     """
     _refuse_impossible(gaps, alpha, replicates, processes)
+    if float(np.ptp(design.predictor(pattern))) == 0.0:
+        raise ModelError(
+            "The pattern moves all answers alike, or none: name the cells that differ, as {'group=old': 1.0}."
+        )
     carrier = _carried(design, formula, term) if denominator_df is None else Carrier(GIVEN, denominator_df)
     question = TermQuestion(
         design=design,
@@ -144,7 +153,17 @@ def power_of_term(
     found = run_replicates(question, seed, replicates, processes)
     made = TESTS if likelihood_ratio else TESTS[:2]
     p_values = {test: found.p_values[:, :, TESTS.index(test)] for test in made}
-    return TermPower(term, question.gaps, alpha, carrier.df, p_values, found.states)
+    left_out = _left_out(design, formula)
+    return TermPower(term, question.gaps, alpha, carrier.df, p_values, found.states, left_out)
+
+
+def _left_out(design: StudyDesign, formula: str) -> tuple[str, ...]:
+    modelled = {frozenset(part.grouping) for part in parse_formula(formula).random}
+    missing = [name for name, sd in design.sds.items() if sd > 0 and frozenset(name.split(":")) not in modelled]
+    return tuple(
+        f"The design varies by {name}, but the formula has no (1 | {name}): look at what is found at a gap of 0."
+        for name in missing
+    )
 
 
 def _carried(design: StudyDesign, formula: str, term: str) -> Carrier:
@@ -207,6 +226,8 @@ def smallest_detectable(
     """
     if test not in TESTS or not near > 0:
         raise ModelError(f"Ask for one of the tests {', '.join(TESTS)} and a first guess above 0.")
+    if not 0.0 < power < 1.0:
+        raise ModelError(f"The power must lie between 0 and 1, such as 0.8, not {power}.")
 
     simulated = partial(
         power_of_term,
@@ -239,8 +260,10 @@ def _rough_gap(curve: Callable[[Sequence[float]], PowerCurve], near: float, powe
         if np.isfinite(found) and found > 0.25 * near:
             return found
         near *= 0.2 if np.isfinite(found) else 6.0
+        if near > _LARGEST_GAP:
+            break
     raise ModelError(
-        f"No gap between {0.25 * near:.2g} and {2.0 * near:.2g} on the logit scale has a power of {power}: "
+        f"No gap up to {min(2.0 * near, _LARGEST_GAP):.2g} on the logit scale was found with a power of {power}: "
         "the study is too small, or the pattern does not move the term."
     )
 

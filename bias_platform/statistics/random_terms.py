@@ -205,7 +205,12 @@ def build_random_terms(
 def _refuse_too_many(terms: Sequence[RandomTerm], parsed: MixedFormula, observations: float) -> None:
     for term in terms:
         count = term.size * len(term.effects)
-        if term.basis is not None and count >= observations:
+        if term.basis is None and count >= observations:
+            raise ModelError(
+                f"The grouping {term.name!r} in {parsed.text!r} has as many levels as there are observations "
+                f"({observations:,.0f}): its variance cannot be told from chance; remove the term."
+            )
+        if count >= observations:
             raise ModelError(
                 f"The random term {term.name!r} in {parsed.text!r} has {count:,} effects for {observations:,.0f} "
                 "observations: what varies cannot be told from chance; remove the term, or a slope of it."
@@ -282,7 +287,8 @@ class _RawBasis:
             what = f"{', '.join(lost)} cannot be told from the others" if lost else "it names no variable"
             raise ModelError(
                 f"The random effects {written} in {text!r} cannot be estimated: {what}; "
-                "a variable that is constant has no slope: remove it from the term."
+                "a variable that is constant has no slope, and one that lies very far from zero looks constant: remove "
+                "it from the term, or subtract its mean."
             )
 
     def basis(self, columns: Sequence[int], observations: FloatArray) -> Basis:

@@ -23,7 +23,7 @@ GIVEN = "given"
 
 def term_tests(
     fit: MixedModelFit,
-    terms: Sequence[str] | None = None,
+    terms: Sequence[str] | str | None = None,
     *,
     denominator_df: Mapping[str, float | Carrier] | None = None,
     likelihood_ratio: bool = True,
@@ -68,7 +68,8 @@ def term_tests(
     >>> int(tests["df"][0]), float(tests["denominator_df"][0]), tests["carrier"][0], bool(tests["lr_p"][0] < 0.01)
     (2, 398.0, 'residual', True)
     """
-    names = _all_terms(fit) if terms is None else [find_term(fit.design, term) for term in terms]
+    asked = [terms] if isinstance(terms, str) else terms
+    names = _all_terms(fit) if asked is None else [find_term(fit.design, term) for term in asked]
     given = {find_term(fit.design, term): _given(term, value) for term, value in (denominator_df or {}).items()}
     carriers = carried_df(fit.design, [term for term in names if term not in given]) | given
     wider = _by_likelihood(fit) if likelihood_ratio else None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bias_platform.statistics import MixedModelFit, fit_mixed_model, marginal_means
+from bias_platform.statistics import MixedModelFit, fit_mixed_model, marginal_means, term_tests
 from bias_platform_tests.statistics.golden_cases import GOLDEN
 from bias_platform_tests.statistics.made_designs import MODEL_A, named_personas
 
@@ -195,3 +195,17 @@ def test_a_fit_is_the_same_to_the_last_digit(capsys: pytest.CaptureFixture[str])
     assert len(found[0].splitlines()) == 4
     assert found[0] == found[1]
     assert found[0] == found[2]
+
+
+@pytest.mark.parametrize("written", ["`my group`", "Q('my group')", "C(Q('my group'))", "C(`my group`)"])
+def test_how_a_column_is_written_changes_no_test_and_no_message(written: str) -> None:
+    frame = named_personas()
+    frame["group"] = "g" + (frame["persona"].str[1:].astype(int) % 2).astype(str)
+    plain = fit_mixed_model("yes ~ group + (1 | item)", frame)
+    other = fit_mixed_model(f"yes ~ {written} + (1 | item)", frame.rename(columns={"group": "my group"}))
+    columns = ["df", "f", "denominator_df", "f_p", "carrier"]
+    theirs, ours = (term_tests(fit, likelihood_ratio=False)[columns].values.tolist() for fit in (other, plain))
+    assert theirs[0][:4] == pytest.approx(ours[0][:4], rel=1e-6)
+    assert theirs[0][4] == ours[0][4] == "residual"
+    assert [text.replace("my group", "group") for text in other.messages] == list(plain.messages)
+    assert len(plain.diagnostics.missing_random_effects) > 0
