@@ -80,12 +80,13 @@ def forget_items(lake: Lake, item_ids: Sequence[str]) -> Iterator[str]:
     note_withdrawn(lake, ids)
     _remove_half_written(lake)
     holding = _tables_holding(lake, ids)
+    artifacts = sorted({_artifact_of(path, lake) for path in holding})
     for unknown in sorted(ids.difference(*holding.values())):
         yield f"{unknown}: in no table of {lake.home}; noted, so that no later reading brings it in"
     if holding:
         yield from _remove_reports(lake)
     yield from _forget_in_ledgers(lake, ids)
-    for folder in sorted({_artifact_of(path, lake) for path in holding}):
+    for folder in artifacts:
         if folder.exists():  # a report is gone by now
             yield from _forget_in_artifact(folder, ids)
     if holding:
