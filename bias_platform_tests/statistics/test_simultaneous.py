@@ -273,7 +273,7 @@ def test_frame_errors() -> None:
         gaps.frame("link", adjust="sidak")
     with pytest.raises(ModelError, match=r"not labelled by 'sistem' \(did you mean system"):
         gaps.frame("link", adjust="mvt", families=["sistem"])
-    with pytest.raises(ModelError, match="level of a simultaneous interval is 1"):
+    with pytest.raises(ModelError, match="level of an interval is 1"):
         gaps.frame("link", adjust="tukey", families="system", level=1.0)
 
 
