@@ -50,8 +50,8 @@ IN_R = [
     {"test": "wald", "gap": 0.0, "found": 21, "studies": 400},
     {"test": "wald", "gap": 0.5, "found": 1029, "studies": 1400},
 ]
-"""SMALL drawn (rbinom, plogis) and fitted in R 4.2.2 with glmmTMB 1.1.5: Wald's z, and the F with 22 df from it, without
-the factor that gives back what plain likelihood takes: ours finds a little less."""
+"""SMALL drawn (rbinom, plogis) and fitted in R 4.2.2 with glmmTMB 1.1.5: Wald's z, and the F with 22 df from it,
+without the factor that gives back what plain likelihood takes: ours finds a little less."""
 Answer = TypeVar("Answer")
 
 
