@@ -18,9 +18,9 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bias_platform.catalog.entries import EngineSettings
-from bias_platform.inference.engines.base import ChoicePrompt
-from bias_platform.inference.engines.registry import create_engine
+from bias_platform.catalog.engine_settings import EngineSettings
+from bias_platform.inference.engines.base import Prompt
+from bias_platform.inference.engines.transformers_engine import engine_on
 
 RESULTS = Path(__file__).parent / "results" / "choice_scoring.json"
 OPTIONS = ("Yes, to some people", "Perhaps, it depends", "No, to nobody", "It cannot be understood")
@@ -54,13 +54,13 @@ class Loaded(NamedTuple):
     chat_template_hash: str = "benchmark"
 
 
-def questions() -> list[ChoicePrompt]:
+def questions() -> list[Prompt]:
     """1,200 chats."""
     random = np.random.default_rng(0)
     posts = [" ".join(random.choice(WORDS, random.integers(8, 40))) for _ in range(20)]
     personas = [f"a {trade} in a {place}" for trade in TRADES for place in PLACES]
     return [
-        ChoicePrompt(
+        Prompt(
             (
                 {"role": "system", "content": wording.format(persona)},
                 {"role": "user", "content": QUESTION.format(post)},
@@ -72,7 +72,7 @@ def questions() -> list[ChoicePrompt]:
     ]
 
 
-def load(prompts: list[ChoicePrompt]) -> Loaded:
+def load(prompts: list[Prompt]) -> Loaded:
     """Tokenizer trained on the prompts, model with random weights."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -92,7 +92,7 @@ def load(prompts: list[ChoicePrompt]) -> Loaded:
     return Loaded(LlamaForCausalLM(config).eval(), fast)
 
 
-def timed(score: Callable[..., Any], prompts: list[ChoicePrompt]) -> tuple[float, np.ndarray]:
+def timed(score: Callable[..., Any], prompts: list[Prompt]) -> tuple[float, np.ndarray]:
     """CPU seconds, and the scores in the order of the prompts."""
     scores = np.full((len(prompts), len(OPTIONS)), np.nan)
     start = time.process_time()
@@ -101,9 +101,9 @@ def timed(score: Callable[..., Any], prompts: list[ChoicePrompt]) -> tuple[float
     return time.process_time() - start, scores
 
 
-def without_model(loaded: Loaded, prompts: list[ChoicePrompt]) -> float:
+def without_model(loaded: Loaded, prompts: list[Prompt]) -> float:
     """CPU seconds of tokenizing and planning alone."""
-    engine: Any = create_engine(EngineSettings(), loaded)
+    engine: Any = engine_on(loaded, EngineSettings())
     engine._read = lambda rests, tree, depth, prefix: np.zeros((len(rests), len(OPTIONS)))
     engine._extend = lambda above, tokens, start: []
     engine._shares = True
@@ -118,10 +118,10 @@ def main() -> None:
     seconds: dict[str, list[float]] = {"whole sequences": [], "shared beginnings": [], "tokenizing and planning": []}
     difference = 0.0
     for _ in range(REPEATS):
-        engine: Any = create_engine(EngineSettings(), loaded)
+        engine: Any = engine_on(loaded, EngineSettings())
         shared_seconds, shared = timed(engine.score_choices, prompts)
         facts = engine.stats.facts()
-        naive_seconds, naive = timed(create_engine(EngineSettings(), loaded).score_naive, prompts)  # type: ignore[attr-defined]
+        naive_seconds, naive = timed(engine_on(loaded, EngineSettings()).score_naive, prompts)  # type: ignore[attr-defined]
         seconds["whole sequences"].append(naive_seconds)
         seconds["shared beginnings"].append(shared_seconds)
         seconds["tokenizing and planning"].append(without_model(loaded, prompts))

@@ -24,8 +24,8 @@ from bias_platform.catalog import Catalog, EngineSettings, ItemSample, load_cata
 from bias_platform.corpora import CorpusTables, modal_label, planted_contrasts, read_corpus
 from bias_platform.corpora.sample import SampleSettings, generate
 from bias_platform.corpora.sample_planted import PLANTED
-from bias_platform.inference.engines.base import ChoicePrompt
-from bias_platform.inference.engines.registry import create_engine
+from bias_platform.inference.engines.base import Prompt
+from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.models.loading import LoadedSystem, load_system
 from bias_platform.models.reference import build_reference_model
 from bias_platform.models.source import ModelSource
@@ -115,8 +115,8 @@ def option_shares(setting: Setting, loaded: LoadedSystem, rows: pd.DataFrame) ->
     task = setting.catalog.tasks[study.task]
     renderer, order = Renderer(task, setting.personas, setting.templates), canonical_order(task)
     cells = zip(rows["persona_id"], rows["template_id"], rows["text"], strict=True)
-    prompts = [ChoicePrompt(tuple(renderer.messages(p, t, text, order))) for p, t, text in cells]
-    engine = create_engine(EngineSettings(batch_tokens=study.engine.batch_tokens), loaded)
+    prompts = [Prompt(tuple(renderer.messages(p, t, text, order))) for p, t, text in cells]
+    engine = engine_on(loaded, EngineSettings(batch_tokens=study.engine.batch_tokens))
     logprobs = np.full((len(rows), len(task.options)), np.nan)
     for batch in engine.score_choices(prompts, [task.option_values] * len(prompts), "sum"):
         logprobs[batch.indices] = batch.logprobs

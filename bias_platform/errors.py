@@ -35,6 +35,10 @@ class LedgerBusyError(UserError):
     """Another process is writing the ledger."""
 
 
+class BudgetError(UserError):
+    """What may be spent is spent."""
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 row`, `2,000 rows`; `plural` where an s is not enough."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

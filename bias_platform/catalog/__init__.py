@@ -5,6 +5,7 @@ imported, because every process, the Dagster code location included, starts by l
 """
 
 from bias_platform.catalog.description import describe_catalog, questions_per_item
+from bias_platform.catalog.engine_settings import Budget, DecodingSettings, EngineSettings, Price
 from bias_platform.catalog.entries import (
     AdapterEntry,
     AnalysisSettings,
@@ -12,7 +13,6 @@ from bias_platform.catalog.entries import (
     ChangeContrast,
     ColumnMapping,
     CorpusEntry,
-    EngineSettings,
     ItemSample,
     ModelEntry,
     OptionEntry,
@@ -36,10 +36,12 @@ __all__ = [
     "NO_PERSONA",
     "AdapterEntry",
     "AnalysisSettings",
+    "Budget",
     "Catalog",
     "ChangeContrast",
     "ColumnMapping",
     "CorpusEntry",
+    "DecodingSettings",
     "EngineSettings",
     "ItemSample",
     "ModelEntry",
@@ -47,6 +49,7 @@ __all__ = [
     "PersonaEntry",
     "PersonaSetEntry",
     "PowerSettings",
+    "Price",
     "QuantizationEntry",
     "ReferenceRecipe",
     "StudyEntry",

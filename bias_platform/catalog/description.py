@@ -10,6 +10,7 @@ from bias_platform.catalog.entries import (
     PersonaSetEntry,
     QuantizationEntry,
     StudyEntry,
+    TaskEntry,
 )
 from bias_platform.catalog.systems import all_systems, study_personas
 from bias_platform.errors import counted
@@ -23,7 +24,7 @@ def describe_catalog(catalog: Catalog) -> str:
         _block("corpora", [(slug, _corpus(entry)) for slug, entry in catalog.corpora.items()]),
         _block("persona sets", [(slug, _persona_set(entry)) for slug, entry in catalog.persona_sets.items()]),
         _block("template sets", [(slug, ", ".join(entry.templates)) for slug, entry in catalog.template_sets.items()]),
-        _block("tasks", [(slug, " / ".join(entry.option_values)) for slug, entry in catalog.tasks.items()]),
+        _block("tasks", [(slug, _task(entry)) for slug, entry in catalog.tasks.items()]),
         _block("models", [(slug, _model(entry)) for slug, entry in catalog.models.items()]),
         _block("adapters", [(slug, _adapter(entry)) for slug, entry in catalog.adapters.items()]),
         _block("quantizations", [(slug, _quantization(entry)) for slug, entry in catalog.quantizations.items()]),
@@ -42,7 +43,7 @@ def questions_per_item(catalog: Catalog, study: StudyEntry) -> int:
     baseline = int(study.no_persona_baseline)
     personas = len(study_personas(catalog, study)) - baseline
     wordings = len(catalog.template_sets[study.template_set].templates)
-    return (personas * wordings + baseline) * study.option_orders
+    return (personas * wordings + baseline) * study.option_orders * study.replicates
 
 
 def _block(title: str, rows: Sequence[tuple[str, str]]) -> str:
@@ -64,6 +65,10 @@ def _persona_set(entry: PersonaSetEntry) -> str:
     sizes = [f"{dimension} {len(personas)}" for dimension, personas in entry.dimensions.items()]
     total = sum(len(personas) for personas in entry.dimensions.values())
     return f"{total} personas ({', '.join(sizes)}), control {entry.control.id}"
+
+
+def _task(entry: TaskEntry) -> str:
+    return " / ".join(entry.option_values) or entry.answer
 
 
 def _model(entry: ModelEntry) -> str:

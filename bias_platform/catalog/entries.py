@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from bias_platform.catalog.engine_settings import Budget, EngineSettings, Price
 from bias_platform.catalog.entry import Entry
 from bias_platform.catalog.power_settings import PowerSettings
 
@@ -96,17 +97,26 @@ class OptionEntry(Entry):
 
     value: str = Field(description="the word the model is to answer")
     gloss: str | None = Field(None, description="what it means, shown to the model")
+    also: tuple[str, ...] = Field((), description="other words a written answer may use for it")
 
 
 class TaskEntry(Entry):
-    """What is asked of an item."""
+    """What is asked of an item, and what counts as an answer."""
 
     version: int = Field(1, ge=1, description="raise it when the meaning changes")
     question: str = Field(description="contains {content} exactly once and {options} at most once")
-    options: tuple[OptionEntry, ...] = Field(min_length=2, description="the allowed answers in canonical order")
-    positive: tuple[str, ...] = Field(min_length=1, description="options counted as yes in the primary outcome")
+    answer: Literal["option", "option-list", "sentence", "text"] = Field(
+        "option",
+        description="option: one of `options`; option-list: a JSON array of them; sentence: fits one of `patterns`; "
+        "text: anything",
+    )
+    options: tuple[OptionEntry, ...] = Field((), description="the allowed answers in canonical order; two or more")
+    positive: tuple[str, ...] = Field((), description="options counted as yes in the primary outcome")
     positive_lenient: tuple[str, ...] = Field((), description="options counted as yes in the sensitivity analysis")
     set_aside: tuple[str, ...] = Field((), description="options that are no judgement, e.g. Incomprehensible")
+    patterns: tuple[str, ...] = Field(
+        (), description="shapes of a `sentence`, with {named} parts, e.g. `The meme {verb} {group}.`"
+    )
 
     @property
     def option_values(self) -> tuple[str, ...]:
@@ -141,6 +151,12 @@ class ModelEntry(Entry):
     )
     hub_id: str | None = Field(None, description="`organisation/name` on the model hub, or a local folder")
     api_name: str | None = Field(None, description="name at an OpenAI-compatible endpoint")
+    endpoint: Slug = Field(
+        "openai",
+        description="where an api model is served: `my-host` reads MY_HOST_BASE_URL and MY_HOST_API_KEY from the "
+        "environment",
+    )
+    price: Price | None = Field(None, description="of an api model, per million tokens")
     revision: str | None = Field(None, description="hub commit, or the declared snapshot of an API model")
     modality: Literal["text", "image-text"] = Field("text", description="what it can be shown")
     parameters: float | None = Field(None, gt=0, description="number of weights")
@@ -239,17 +255,6 @@ class AnalysisSettings(Entry):
     seed: int = Field(0, description="of resampling and simulation")
 
 
-class EngineSettings(Entry):
-    """How questions are put to a system."""
-
-    name: Literal["transformers"] = Field("transformers", description="what runs the model")
-    scoring: Literal["sum", "mean", "first-token"] = Field(
-        "sum", description="summed, per-token mean, or first-token log-probability of each option"
-    )
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="number format of the computation")
-    batch_tokens: int = Field(16384, ge=256, description="upper bound of tokens in one forward pass")
-
-
 class StudyEntry(Entry):
     """A declared question: task, items, personas, systems and how the answer is read."""
 
@@ -263,7 +268,11 @@ class StudyEntry(Entry):
     no_persona_baseline: bool = Field(True, description="also ask once an item without any persona")
     option_orders: int = Field(1, ge=1, description="balanced orders of the options per question")
     systems: tuple[SystemSlug, ...] = Field(min_length=1, description="who is asked: `base[+adapter][@scheme]`")
+    replicates: int = Field(
+        1, ge=1, le=1000, description="how often each question is asked; above 1 only with a temperature above 0"
+    )
     engine: EngineSettings = Field(EngineSettings(), description="how the questions are put")
+    budget: Budget = Field(Budget(), description="what may be spent at endpoints")
     maximum_failed_share: float = Field(
         0.0, ge=0, lt=1, description="a partition with more failures than this is not published"
     )

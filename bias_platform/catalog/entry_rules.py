@@ -110,6 +110,7 @@ def _placeholders(text: str, where: Field, once: tuple[str, ...], at_most_once: 
 
 def _task(task: TaskEntry, place: Field) -> Iterator[Problem]:
     yield from _placeholders(task.question, (*place, "question"), once=("content",), at_most_once=("options",))
+    yield from _answer_shape(task, place)
     values = task.option_values
     for index, value in enumerate(values):
         if not value.strip() or value != value.strip():
@@ -121,6 +122,28 @@ def _task(task: TaskEntry, place: Field) -> Iterator[Problem]:
             if value not in values:
                 yield unknown((*place, name, index), value, "option", values)
     yield from _outcome_rules(task, place)
+
+
+def _answer_shape(task: TaskEntry, place: Field) -> Iterator[Problem]:
+    """What an answer looks like, and what the task says of it."""
+    closed = task.answer in ("option", "option-list")
+    if closed and len(task.options) < 2:
+        yield Problem((*place, "options"), f"must name at least two for answers of kind '{task.answer}'")
+    if task.answer == "option" and not task.positive:
+        yield Problem((*place, "positive"), "must name at least one option that counts as yes")
+    if task.answer == "sentence" and not task.patterns:
+        yield Problem((*place, "patterns"), "must give at least one for answers of kind 'sentence'")
+    if task.answer != "sentence" and task.patterns:
+        yield Problem((*place, "patterns"), f"is not used by answers of kind '{task.answer}'; remove it")
+    if not closed and task.options:
+        yield Problem((*place, "options"), f"is not used by answers of kind '{task.answer}'; remove it")
+    spellings: dict[str, str] = {}
+    for option in task.options:
+        for word in dict.fromkeys(map(str.casefold, (option.value, *option.also))):
+            if word in spellings:
+                where = (*place, "options")
+                yield Problem(where, f"'{word}' would be read as '{spellings[word]}' and as '{option.value}'; keep one")
+            spellings.setdefault(word, option.value)
 
 
 def _outcome_rules(task: TaskEntry, place: Field) -> Iterator[Problem]:
@@ -183,7 +206,22 @@ def _study(study: StudyEntry, place: Field) -> Iterator[Problem]:
             if system not in study.systems:
                 message = f"'{system}' is not among the study's systems; {allowed(study.systems, system)}"
                 yield Problem((*where, side), message)
+    yield from _engine(study, place)
     yield from _power(study.power, (*place, "power"))
+
+
+def _engine(study: StudyEntry, place: Field) -> Iterator[Problem]:
+    engine, where = study.engine, (*place, "engine")
+    sampled = engine.ask == "generate" and engine.decoding.temperature > 0
+    if study.replicates > 1 and not sampled:
+        message = "asks the same again, and without sampling the answer is the same"
+        yield Problem((*place, "replicates"), f"{message}; set engine.ask: generate and a temperature, or leave it 1")
+    if engine.name == "openai" and engine.ask == "score" and engine.scoring != "first-token":
+        message = f"'{engine.scoring}' needs the log-probabilities of given tokens, which an endpoint does not tell"
+        yield Problem((*where, "scoring"), f"{message}; use first-token, or engine.ask: generate")
+    if engine.structured and (engine.name == "transformers" or engine.ask == "score"):
+        message = "works with the engines vllm and openai when they generate"
+        yield Problem((*where, "structured"), f"{message}; remove it")
 
 
 def _power(power: PowerSettings, place: Field) -> Iterator[Problem]:

@@ -159,9 +159,9 @@ def _system(catalog: Catalog, system: Any, place: Field, written: Written) -> It
         if value is not None and value not in written[section]:
             yield Problem(place, f"'{system}': there is no {what} '{value}'; {allowed(written[section], value)}")
     base = catalog.models.get(parts.base)
-    if base is not None and base.kind == "api":
-        message = f"'{system}': '{parts.base}' is an API model, which has no weights here"
-        yield Problem(place, f"{message} to answer with, adapt or quantize; give it kind 'hub' and a hub_id")
+    if base is not None and base.kind == "api" and (parts.adapter or parts.scheme):
+        message = f"'{system}': '{parts.base}' is an API model, which has no weights here to adapt or quantize"
+        yield Problem(place, f"{message}; declare what is served as a model of its own, or give it kind 'hub'")
 
 
 def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:
@@ -169,6 +169,7 @@ def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Proble
     task = catalog.tasks.get(study.task)
     if task is not None:
         yield from _orders(study, task, place)
+    yield from _engine_fits(catalog, study, place)
     persona_set = catalog.persona_sets.get(study.persona_set)
     if persona_set is None:
         return
@@ -176,6 +177,36 @@ def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Proble
     yield from _groups(study, persona_set, place)
     if set(study.dimensions) <= set(persona_set.dimensions):
         yield from _grid(catalog, study, place)
+
+
+def _engine_fits(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:
+    """Endpoints serve api models, and only they do; options can be scored only where there are some."""
+    for index, system in enumerate(study.systems):
+        base = catalog.models.get(parse_system(system).base)
+        if base is None or (base.kind == "api") == (study.engine.name == "openai"):
+            continue
+        where = (*place, "systems", index)
+        if base.kind == "api":
+            yield Problem(where, f"'{system}' is an API model, which only engine.name: openai can ask")
+        else:
+            yield Problem(where, f"'{system}' has its weights here; engine.name: openai asks models of kind api only")
+    task = catalog.tasks.get(study.task)
+    if task is not None and task.answer != "option" and study.engine.ask == "score":
+        message = f"the answers of task '{study.task}' ({task.answer}) can only be written"
+        yield Problem((*place, "engine", "ask"), f"{message}; set it to generate")
+    yield from _budget_fits(catalog, study, (*place, "budget", "money"))
+
+
+def _budget_fits(catalog: Catalog, study: StudyEntry, where: Field) -> Iterator[Problem]:
+    if study.budget.money is None:
+        return
+    bases = {system: catalog.models.get(parse_system(system).base) for system in study.systems}
+    unpriced = [system for system, base in bases.items() if base and base.kind == "api" and base.price is None]
+    currencies = {base.price.currency for base in bases.values() if base and base.price}
+    if unpriced:
+        yield Problem(where, f"needs a `price` in the entry of {', '.join(unpriced)}")
+    if len(currencies) > 1:
+        yield Problem(where, f"models are priced in {', '.join(sorted(currencies))}; use one")
 
 
 def _orders(study: StudyEntry, task: TaskEntry, place: Field) -> Iterator[Problem]:

@@ -1,8 +1,12 @@
 """A persona's questions put to a system: what the ledger holds is not asked again, what comes is kept at once.
 
+A written answer is parsed when the table is made, not when it comes: the ledger keeps what the model wrote, so that a
+better parser reads old answers anew and asks nothing.
+
 Not here: making questions (`prompts`), loading the system (`models`), publishing the table (`storage`, by the worker).
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,12 +14,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bias_platform.catalog.entries import EngineSettings, TaskEntry
+from bias_platform.catalog.engine_settings import EngineSettings
+from bias_platform.catalog.entries import TaskEntry
 from bias_platform.errors import UserError, bullet_list, counted
 from bias_platform.inference.cells import Cells, MessageRenderer, SystemIdentity, build_cells
-from bias_platform.inference.engines.base import ChoiceEngine, EngineIdentity, ScoredBatch
+from bias_platform.inference.engines.base import (
+    Decoding,
+    Engine,
+    EngineIdentity,
+    GeneratedBatch,
+    Prompt,
+    ScoredBatch,
+    Usage,
+)
 from bias_platform.inference.ledger import Ledger, LedgerReader
-from bias_platform.inference.outcomes import Outcome, failed_outcome, scored_outcome
+from bias_platform.inference.outcomes import Outcome, failed_outcome, scored_outcome, written_outcome
+from bias_platform.inference.parsers import parse_answer
 from bias_platform.progress import Progress, Report
 from bias_platform.schemas import Predictions, validate_table
 
@@ -37,7 +51,7 @@ def answer_persona(
     *,
     renderer: MessageRenderer,
     task: TaskEntry,
-    engine: ChoiceEngine,
+    engine: Engine,
     ledger: Ledger,
     system: SystemIdentity,
     settings: EngineSettings,
@@ -53,8 +67,8 @@ def answer_persona(
         questions: a table `Questions`, of one persona usually.
         items: a table `Items` that holds their items.
         renderer: of the task.
-        task: its options, in canonical order, are scored.
-        engine: a `ChoiceEngine`; give a `LazyEngine` so that the system is loaded when needed.
+        task: its options, in canonical order, are scored; or what is written is parsed as its answers.
+        engine: a `Engine`; give a `LazyEngine` so that the system is loaded when needed.
         ledger: of this system and task, open for writing.
         system: that is asked.
         settings: how.
@@ -75,11 +89,11 @@ def answer_persona(
     on_progress(Progress(total - len(missing), total, "cells", "from the ledger" if len(missing) < total else ""))
     item_ids = questions["item_id"].tolist()
     fresh: list[Outcome] = []
-    for outcomes in _ask(missing, cells, item_ids, options=task.option_values, engine=engine, settings=settings):
-        ledger.append(outcomes)
-        fresh += outcomes
+    for asked in _ask(missing, cells, item_ids, task=task, engine=engine, settings=settings):
+        ledger.append(asked.outcomes, usage=asked.usage, seconds=asked.seconds)
+        fresh += asked.outcomes
         on_progress(Progress(total - len(missing) + len(fresh), total, "cells"))
-    table = _predictions(questions, cells, known, fresh, system.slug)
+    table = _predictions(questions, cells, parsed_anew(known, task), fresh, system.slug)
     _refuse_failures(table, maximum_failed_share, system.slug, ledger)
     return validate_table(table, Predictions, f"predictions of {system.slug}")
 
@@ -109,28 +123,62 @@ def missing_cells(
     return CellCounts(len(cells.ids), len(cells.ids) - ledger.count_known(cells.ids))
 
 
+class _Asked(NamedTuple):
+    """Some outcomes, and what they took."""
+
+    outcomes: list[Outcome]
+    usage: Usage
+    seconds: float
+
+
 def _ask(
     missing: Sequence[int],
     cells: Cells,
     item_ids: Sequence[str],
     *,
-    options: Sequence[str],
-    engine: ChoiceEngine,
+    task: TaskEntry,
+    engine: Engine,
     settings: EngineSettings,
-) -> Iterator[list[Outcome]]:
+) -> Iterator[_Asked]:
     """Outcomes batch by batch, in the engine's order."""
     for start in range(0, len(missing), _PROMPTS_PER_CALL):
         rows = missing[start : start + _PROMPTS_PER_CALL]
         prompts = [cells.prompts[row] for row in rows]
-        for batch in engine.score_choices(prompts, [options] * len(rows), settings.scoring):
-            yield list(_outcomes(batch, rows, cells.ids, item_ids, options))
+        clock = time.monotonic()
+        for batch in _batches(prompts, task, engine, settings):
+            now = time.monotonic()
+            yield _Asked(list(_outcomes(batch, rows, cells.ids, item_ids, task)), batch.usage, now - clock)
+            clock = now
+
+
+def _batches(
+    prompts: Sequence[Prompt], task: TaskEntry, engine: Engine, settings: EngineSettings
+) -> Iterator[ScoredBatch | GeneratedBatch]:
+    if settings.ask == "score":
+        return engine.score_choices(prompts, [task.option_values] * len(prompts), settings.scoring)
+    return engine.generate(prompts, decoding_of(settings, task))
+
+
+def decoding_of(settings: EngineSettings, task: TaskEntry) -> Decoding:
+    """How a task's answers are written under these settings."""
+    declared = settings.decoding
+    allowed = task.option_values if settings.structured and task.answer == "option" else ()
+    return Decoding(declared.maximum_tokens, declared.temperature, declared.top_p, allowed)
 
 
 def _outcomes(
-    batch: ScoredBatch, rows: Sequence[int], ids: Sequence[str], item_ids: Sequence[str], options: Sequence[str]
+    batch: ScoredBatch | GeneratedBatch,
+    rows: Sequence[int],
+    ids: Sequence[str],
+    item_ids: Sequence[str],
+    task: TaskEntry,
 ) -> Iterator[Outcome]:
-    for place, logprobs in zip(batch.indices, batch.logprobs, strict=True):
-        yield scored_outcome(ids[rows[place]], item_ids[rows[place]], logprobs, options)
+    if isinstance(batch, ScoredBatch):
+        for place, logprobs in zip(batch.indices, batch.logprobs, strict=True):
+            yield scored_outcome(ids[rows[place]], item_ids[rows[place]], logprobs, task.option_values)
+    else:
+        for place, generation in zip(batch.indices, batch.generations, strict=True):
+            yield written_outcome(ids[rows[place]], item_ids[rows[place]], generation, task)
     for place, failure in batch.failures.items():
         yield failed_outcome(ids[rows[place]], item_ids[rows[place]], failure)
 
@@ -150,6 +198,18 @@ def _predictions(
     for column in ("outcome", "answer", "option_logprobs", "raw_text", "detail"):
         table[column] = settled[column].to_numpy(dtype=object)
     return table.sort_values("question_id", kind="stable", ignore_index=True)
+
+
+def parsed_anew(known: pd.DataFrame, task: TaskEntry) -> pd.DataFrame:
+    """Outcomes from the ledger, written ones read by today's parser (columns outcome, answer and detail)."""
+    written = known["raw_text"].notna() & known["finish"].notna()
+    if not written.any():
+        return known
+    rows = known.loc[written, ["raw_text", "finish"]].itertuples(index=False)
+    parsed = [parse_answer(text, finish, task) for text, finish in rows]
+    known = known.copy()
+    known.loc[written, ["outcome", "answer", "detail"]] = pd.DataFrame(parsed, dtype=object).to_numpy()
+    return known
 
 
 def _refuse_failures(table: pd.DataFrame, maximum: float, system: str, ledger: Ledger) -> None:

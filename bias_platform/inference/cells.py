@@ -1,14 +1,17 @@
 """The cells of a table of questions: what is said to the system in each, and under which identity it is filed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from bias_platform.catalog.entries import EngineSettings
+from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import TableError, counted
-from bias_platform.inference.engines.base import ChoicePrompt, EngineIdentity
-from bias_platform.inference.identity import cell_ids, join_part_hashes, part_hash
+from bias_platform.inference.engines.base import EngineIdentity, Image, Prompt
+from bias_platform.inference.identity import cell_ids, join_part_hashes, part_hash, reading_of, sampling_seed
+
+SERVED_DTYPE = "served"
+"""An endpoint computes in a number format of its own, which belongs to the declared snapshot of its model."""
 
 
 class MessageRenderer(Protocol):
@@ -38,7 +41,7 @@ class Cells(NamedTuple):
 
     ids: list[str]
     """cell ids"""
-    prompts: list[ChoicePrompt]
+    prompts: list[Prompt]
     """messages; equal ones are the same object"""
 
 
@@ -55,6 +58,8 @@ def build_cells(
     system: SystemIdentity,
     settings: EngineSettings,
     engine: EngineIdentity,
+    images: Mapping[str, Image] | None = None,
+    repetition: str = "",
 ) -> Cells:
     """Renders each distinct message once and identifies every cell.
 
@@ -63,29 +68,42 @@ def build_cells(
         items: a table `Items` that holds their items.
         renderer: of the task.
         system: that is asked.
-        settings: dtype and scoring enter the identity, batch size does not.
+        settings: what can change an answer enters the identity, what only changes the pace does not.
         engine: that asks.
+        images: item id -> its picture, whose bytes enter the identity.
+        repetition: see `identity.cell_ids`.
 
     Raises:
         TableError: an item of the questions is not among the items.
     """
     heads, users = _heads(questions, renderer), _users(questions, items, renderer)
+    question_ids = questions["question_id"].tolist()
+    pictures = [(images or {}).get(item) for item in questions["item_id"]]
+    seeds = _seeds(question_ids, settings)
     digests, prompts = [], []
-    for head, user in zip(heads, users, strict=True):
+    for head, user, picture, seed in zip(heads, users, pictures, seeds, strict=True):
         parts = (user,) if head is None else (head, user)
-        digests.append(join_part_hashes(part.digest for part in parts))
-        prompts.append(ChoicePrompt(tuple(part.message for part in parts)))
+        hashes = [part.digest for part in parts] + ([picture.digest] if picture else [])
+        digests.append(join_part_hashes(hashes))
+        prompts.append(Prompt(tuple(part.message for part in parts), (picture,) if picture else (), seed))
     ids = cell_ids(
-        questions["question_id"].tolist(),
+        question_ids,
         digests,
         system_identity=system.identity,
         engine_name=engine.name,
         numerics_version=engine.numerics_version,
-        dtype=settings.dtype,
-        scoring=settings.scoring,
+        dtype=SERVED_DTYPE if settings.name == "openai" else settings.dtype,
+        reading=reading_of(settings),
         chat_template_hash=engine.chat_template_hash,
+        repetition=repetition,
     )
     return Cells(ids, prompts)
+
+
+def _seeds(question_ids: Sequence[str], settings: EngineSettings) -> Sequence[int | None]:
+    if settings.ask == "score" or settings.decoding.temperature == 0:
+        return [None] * len(question_ids)
+    return [sampling_seed(question, settings.decoding.seed) for question in question_ids]
 
 
 def _part(role: str, content: str) -> _Part:

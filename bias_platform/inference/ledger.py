@@ -18,20 +18,23 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.errors import ArtifactError
+from bias_platform.inference.engines.base import NO_USAGE, Usage
 from bias_platform.inference.ledger_file import connect_for_reading, connect_for_writing
 from bias_platform.inference.outcomes import Outcome
 from bias_platform.inference.writer_lock import WriterLock
 
 _IDS_PER_QUERY = 8192
-_COLUMNS = ("cell_id", "outcome", "answer", "option_logprobs", "raw_text", "detail")
+_COLUMNS = ("cell_id", "outcome", "answer", "option_logprobs", "raw_text", "detail", "finish")
 
 _INSERT = """
-INSERT INTO cells (cell_id, item_id, outcome, answer, option_logprobs, raw_text, detail, transient)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO cells (cell_id, item_id, outcome, answer, option_logprobs, raw_text, detail, transient,
+  finish, input_tokens, output_tokens)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (cell_id) DO UPDATE SET
   item_id = excluded.item_id, outcome = excluded.outcome, answer = excluded.answer,
   option_logprobs = excluded.option_logprobs, raw_text = excluded.raw_text, detail = excluded.detail,
-  transient = excluded.transient
+  transient = excluded.transient, finish = excluded.finish, input_tokens = excluded.input_tokens,
+  output_tokens = excluded.output_tokens
 WHERE cells.transient = 1
 """
 
@@ -139,8 +142,14 @@ class Ledger(LedgerReader):
         finally:
             self._lock.release()
 
-    def append(self, outcomes: Iterable[Outcome]) -> None:
-        """Adds outcomes. Those of settled cells are ignored; a transient failure is replaced."""
+    def append(self, outcomes: Iterable[Outcome], *, usage: Usage = NO_USAGE, seconds: float = 0.0) -> None:
+        """Adds outcomes. Those of settled cells are ignored; a transient failure is replaced.
+
+        Args:
+            outcomes: of one batch.
+            usage: tokens the batch took, failed attempts included.
+            seconds: the engine worked on it.
+        """
         rows = [_row(outcome) for outcome in outcomes]
         if rows:
             with self._transaction():
@@ -195,6 +204,9 @@ def _row(outcome: Outcome) -> tuple[Any, ...]:
         outcome.raw_text,
         outcome.detail,
         int(outcome.transient),
+        outcome.finish,
+        outcome.input_tokens,
+        outcome.output_tokens,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bias_platform.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Kept in the file (`user_version`). Raise it with the shape of the table and add the step to `_MIGRATIONS`."""
 
 _APPLICATION_ID = 0x42494153
@@ -20,10 +20,19 @@ CREATE TABLE IF NOT EXISTS cells (
   option_logprobs BLOB,
   raw_text TEXT,
   detail TEXT,
-  transient INTEGER NOT NULL
+  transient INTEGER NOT NULL,
+  finish TEXT,
+  input_tokens INTEGER NOT NULL DEFAULT 0,
+  output_tokens INTEGER NOT NULL DEFAULT 0
 )
 """
-_MIGRATIONS: dict[int, str] = {}
+_MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE cells ADD COLUMN finish TEXT",
+        "ALTER TABLE cells ADD COLUMN input_tokens INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE cells ADD COLUMN output_tokens INTEGER NOT NULL DEFAULT 0",
+    )
+}
 """Version -> statements that turn it into the next one."""
 
 
@@ -65,8 +74,10 @@ def _bring_up_to_date(connection: sqlite3.Connection, version: int) -> None:
     if version == 0:
         connection.execute(_SCHEMA)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    for step in range(max(version, 1), SCHEMA_VERSION):
-        connection.execute(_MIGRATIONS[step])
+    else:
+        for step in range(version, SCHEMA_VERSION):
+            for statement in _MIGRATIONS[step]:
+                connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

@@ -1,14 +1,13 @@
 """What can come of a cell, and how an answer is read off the scores of its options."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from bias_platform.inference.engines.base import Failure, FloatArray
-
-OutcomeKind = Literal["answered", "refused", "invalid", "truncated", "failed"]
-"""Only `answered` carries an answer; `failed` is the engine's doing, the others the model's."""
+from bias_platform.catalog.entries import TaskEntry
+from bias_platform.inference.engines.base import Failure, Finish, FloatArray, Generation
+from bias_platform.inference.parsers import OutcomeKind, parse_answer
 
 
 class Outcome(NamedTuple):
@@ -23,11 +22,17 @@ class Outcome(NamedTuple):
     option_logprobs: FloatArray | None = None
     """natural logarithms in canonical order; scored tasks only"""
     raw_text: str | None = None
-    """what the model wrote; generated tasks only"""
+    """what the model wrote, whole and unchanged; generated answers only"""
     detail: str | None = None
     """why there is no answer"""
     transient: bool = False
     """a failure that is worth asking again"""
+    finish: Finish | None = None
+    """why writing ended; generated answers only"""
+    input_tokens: int = 0
+    """read for this cell alone, where the engine tells"""
+    output_tokens: int = 0
+    """written for it"""
 
 
 class Choice(NamedTuple):
@@ -58,6 +63,22 @@ def scored_outcome(cell_id: str, item_id: str, logprobs: FloatArray, options: Se
     """The outcome of a scored cell."""
     choice = choose(logprobs, options)
     return Outcome(cell_id, item_id, choice.outcome, choice.answer, logprobs, None, choice.detail)
+
+
+def written_outcome(cell_id: str, item_id: str, generation: Generation, task: TaskEntry) -> Outcome:
+    """The outcome of a cell that was written."""
+    parsed = parse_answer(generation.text, generation.finish, task)
+    return Outcome(
+        cell_id,
+        item_id,
+        parsed.outcome,
+        parsed.answer,
+        raw_text=generation.text,
+        detail=parsed.detail,
+        finish=generation.finish,
+        input_tokens=generation.input_tokens,
+        output_tokens=generation.output_tokens,
+    )
 
 
 def failed_outcome(cell_id: str, item_id: str, failure: Failure) -> Outcome:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from bias_platform.catalog.entries import EngineSettings, TaskEntry
+from bias_platform.catalog.engine_settings import EngineSettings
+from bias_platform.catalog.entries import TaskEntry
 from bias_platform.inference.answering import answer_persona
-from bias_platform.inference.engines.base import LoadedModel
-from bias_platform.inference.engines.registry import lazy_engine
+from bias_platform.inference.engines.registry import EngineOrder, identity_for, lazy_engine
 from bias_platform.inference.ledger import Ledger
+from bias_platform.inference.spending import Spending
 from bias_platform.models.system import ResolvedSystem, located
 from bias_platform.progress import Progress, ProgressPrinter
 from bias_platform.prompts.rendering import Renderer
@@ -38,24 +39,13 @@ class Answering:
         personas = read_table(folder / PERSONAS, request["study"])
         self.renderer = Renderer(self.task, personas, request["templates"])
 
-        self.engine = lazy_engine(self.settings, self._template_hash(), self._load)
+        identity = identity_for(self.settings, self.system)
+        order = EngineOrder(self.system, self.settings, identity, Spending())
+        self.engine = lazy_engine(order, before=self._before_loading)
 
-    def _template_hash(self) -> str:
-        """Hash of the chat template: only the tokenizer is read for it."""
-        from bias_platform.models.chat import chat_template_hash
-        from bias_platform.models.loading import load_tokenizer, source_folder
-
-        source = self.system.source
-        return chat_template_hash(
-            load_tokenizer(source_folder(source, self.settings.dtype), source.title), source.title
-        )
-
-    def _load(self) -> LoadedModel:
-        from bias_platform.models.loading import load_system
-
+    def _before_loading(self) -> None:
         self.session.say(f"loading {self.system.slug}")
         verify_weights(self.system.source, self.system.adapter)
-        return load_system(self.system, dtype=self.settings.dtype)
 
 
 def work(session: Session) -> None:

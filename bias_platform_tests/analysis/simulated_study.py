@@ -11,10 +11,10 @@ import pandas as pd
 from scipy.special import expit
 
 from bias_platform.analysis import StudyInputs
+from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.catalog.entries import (
     AnalysisSettings,
     ChangeContrast,
-    EngineSettings,
     OptionEntry,
     StudyEntry,
     TaskEntry,

@@ -8,9 +8,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bias_platform.catalog.entries import EngineSettings
-from bias_platform.inference.engines.base import ChoicePrompt
-from bias_platform.inference.engines.registry import create_engine
+from bias_platform.catalog.engine_settings import EngineSettings
+from bias_platform.inference.engines.base import Prompt
+from bias_platform.inference.engines.transformers_engine import engine_on
 
 SENTENCES = (
     "The bus was late again and nobody said sorry.",
@@ -87,7 +87,7 @@ def loaded(tokenizer: PreTrainedTokenizerFast) -> Loaded:
 @pytest.fixture
 def engine(loaded: Loaded) -> Any:
     """A fresh engine on the random Llama."""
-    return create_engine(EngineSettings(), loaded)
+    return engine_on(loaded, EngineSettings())
 
 
 @pytest.fixture(scope="session")
@@ -108,14 +108,14 @@ def loaded_with() -> Callable[[Any, Any], Loaded]:
     return Loaded
 
 
-def chat(system: str | None, user: str) -> ChoicePrompt:
+def chat(system: str | None, user: str) -> Prompt:
     """A prompt of one or two messages."""
     head = ({"role": "system", "content": system},) if system else ()
-    return ChoicePrompt((*head, {"role": "user", "content": user}))
+    return Prompt((*head, {"role": "user", "content": user}))
 
 
 @pytest.fixture(scope="session")
-def prompts() -> list[ChoicePrompt]:
+def prompts() -> list[Prompt]:
     """Personas x templates x items of mixed lengths, one item without persona among them."""
     systems = [
         pattern.format(persona)

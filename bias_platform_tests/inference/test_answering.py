@@ -8,18 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_platform.catalog.entries import EngineSettings, OptionEntry, TaskEntry
+from bias_platform.catalog.engine_settings import EngineSettings
+from bias_platform.catalog.entries import OptionEntry, TaskEntry
 from bias_platform.errors import TableError, UserError
 from bias_platform.inference.answering import answer_persona, missing_cells
 from bias_platform.inference.engines.base import (
-    ChoicePrompt,
     EngineIdentity,
+    EngineStats,
     Failure,
     LazyEngine,
+    Prompt,
     ScoredBatch,
-    ScoringStats,
 )
-from bias_platform.inference.engines.registry import create_engine
+from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.inference.ledger import Ledger, LedgerReader
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem
@@ -41,12 +42,12 @@ class Scripted:
     """An engine whose scores follow from the text; it can fail some prompts and die after some batches."""
 
     def __init__(self, fails: dict[str, Failure] | None = None, dies_after: int | None = None, width: int = 4) -> None:
-        self.identity, self.stats = IDENTITY, ScoringStats()
+        self.identity, self.stats = IDENTITY, EngineStats()
         self.fails, self.dies_after, self.width = fails or {}, dies_after, width
-        self.asked: list[ChoicePrompt] = []
+        self.asked: list[Prompt] = []
 
     def score_choices(
-        self, prompts: Sequence[ChoicePrompt], options: Sequence[Sequence[str]], scoring: str
+        self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], scoring: str
     ) -> Iterator[ScoredBatch]:
         for number, start in enumerate(range(0, len(prompts), self.width)):
             if number == self.dies_after:
@@ -254,7 +255,7 @@ def test_no_questions_no_rows(world: World, path: Path) -> None:
 
 def test_with_a_real_model_from_catalog_to_table(loaded: Any, path: Path) -> None:
     world = World(4)
-    engine = create_engine(EngineSettings(), loaded)
+    engine = engine_on(loaded, EngineSettings())
     monster = pd.DataFrame([("item99999", "rude " * 30_000)], columns=["item_id", "text"])
     world.items = pd.concat([world.items, monster], ignore_index=True)
     world.questions = build_questions(world.items, world.personas, TEMPLATES, "rude", TASK)

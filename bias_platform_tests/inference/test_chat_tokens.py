@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bias_platform.errors import ModelLoadError
-from bias_platform.inference.engines.base import ChoicePrompt
+from bias_platform.inference.engines.base import Prompt
 from bias_platform.inference.engines.chat_tokens import ChatEncoder
 
 OPTIONS = ("Yes", "Maybe", "No", "Incomprehensible")
@@ -22,7 +22,7 @@ SHORTENED = "{% for m in messages %}{{ '<|user|>' + m['content'][:40] }}{% endfo
 NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}<|user|>"
 
 
-def whole(tokenizer: Any, prompt: ChoicePrompt) -> list[int]:
+def whole(tokenizer: Any, prompt: Prompt) -> list[int]:
     text = tokenizer.apply_chat_template(list(prompt.messages), tokenize=False, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
@@ -46,11 +46,11 @@ class Counting:
     [(None, True), (TRIMMED, True), (SPACED, True), (PLAIN, True), (MANGLED, True), (SHORTENED, False)],
 )
 def test_parts_give_the_tokens_of_the_whole(
-    tokenizer_with: Callable[..., Any], prompts: list[ChoicePrompt], template: str | None, joins: bool
+    tokenizer_with: Callable[..., Any], prompts: list[Prompt], template: str | None, joins: bool
 ) -> None:
     tokenizer = tokenizer_with(template) if template else tokenizer_with()
     odd = [
-        ChoicePrompt(({"role": "system", "content": " Be <|end|> kind. "}, {"role": "user", "content": text}))
+        Prompt(({"role": "system", "content": " Be <|end|> kind. "}, {"role": "user", "content": text}))
         for text in (
             "  spaces around \n",
             "",
@@ -71,7 +71,7 @@ def test_parts_give_the_tokens_of_the_whole(
     assert encoder.joins_parts is joins
 
 
-def test_distinct_texts_are_tokenized_once(tokenizer: Any, prompts: list[ChoicePrompt]) -> None:
+def test_distinct_texts_are_tokenized_once(tokenizer: Any, prompts: list[Prompt]) -> None:
     counting = Counting(tokenizer)
     ChatEncoder(counting).encode(prompts, [OPTIONS] * len(prompts), "sum")
     systems, users = 6, 9 + 1
@@ -80,7 +80,7 @@ def test_distinct_texts_are_tokenized_once(tokenizer: Any, prompts: list[ChoiceP
     assert len(prompts) > 2 * counting.texts
 
 
-def test_a_stable_border_leaves_the_prompt_whole(tokenizer: Any, prompts: list[ChoicePrompt]) -> None:
+def test_a_stable_border_leaves_the_prompt_whole(tokenizer: Any, prompts: list[Prompt]) -> None:
     encoded = ChatEncoder(tokenizer).encode(prompts[:1], [OPTIONS], "sum")
     assert encoded.prompts[0].tolist() == whole(tokenizer, prompts[0])
     alone = [tokenizer(option, add_special_tokens=False)["input_ids"] for option in OPTIONS]
@@ -89,7 +89,7 @@ def test_a_stable_border_leaves_the_prompt_whole(tokenizer: Any, prompts: list[C
 
 def test_a_token_across_the_border_is_scored_from_where_it_begins(tokenizer_with: Callable[..., Any]) -> None:
     tokenizer = tokenizer_with(SPACED)
-    prompt = ChoicePrompt(({"role": "user", "content": "Rude?"},))
+    prompt = Prompt(({"role": "user", "content": "Rude?"},))
     encoded = ChatEncoder(tokenizer).encode([prompt], [("the bus", "Yes")], "sum")
     text = tokenizer.apply_chat_template(list(prompt.messages), tokenize=False, add_generation_prompt=True)
     for option, ids in zip(("the bus", "Yes"), encoded.option_tokens[0], strict=True):
@@ -99,7 +99,7 @@ def test_a_token_across_the_border_is_scored_from_where_it_begins(tokenizer_with
 
 def test_without_special_tokens_options_follow_each_prompt(tokenizer_with: Callable[..., Any]) -> None:
     tokenizer = tokenizer_with(PLAIN)
-    chats = [ChoicePrompt(({"role": "user", "content": text},)) for text in ("Rude?", "Late again?")]
+    chats = [Prompt(({"role": "user", "content": text},)) for text in ("Rude?", "Late again?")]
     encoded = ChatEncoder(tokenizer).encode(chats, [(" Yes", " No")] * 2, "sum")
     for row, chat in enumerate(chats):
         assert encoded.prompts[row].tolist() == whole(tokenizer, chat)
@@ -110,13 +110,13 @@ def test_a_long_prompt_is_among_the_compared(tokenizer_with: Callable[..., Any])
     """Only one prompt, not on the grid of compared ones, is changed by this template: the longest."""
     tokenizer = tokenizer_with(SHORTENED)
     texts = ["short"] * 3 + ["much longer than the forty characters that this template lets through"] + ["short"] * 20
-    chats = [ChoicePrompt(({"role": "user", "content": text},)) for text in texts]
+    chats = [Prompt(({"role": "user", "content": text},)) for text in texts]
     encoded = ChatEncoder(tokenizer).encode(chats, [OPTIONS] * len(chats), "sum")
     assert encoded.prompts[3].tolist() == whole(tokenizer, chats[3])
 
 
 def test_a_template_that_refuses_a_system_message_says_so(tokenizer_with: Callable[..., Any]) -> None:
-    chat = ChoicePrompt(({"role": "system", "content": "x"}, {"role": "user", "content": "y"}))
+    chat = Prompt(({"role": "system", "content": "x"}, {"role": "user", "content": "y"}))
     with pytest.raises(ModelLoadError, match="no system role"):
         ChatEncoder(tokenizer_with(NO_SYSTEM)).encode([chat], [OPTIONS], "sum")
 

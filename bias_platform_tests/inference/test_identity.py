@@ -12,7 +12,7 @@ HOW = {
     "engine_name": "transformers",
     "numerics_version": "transformers-kv-1",
     "dtype": "float32",
-    "scoring": "sum",
+    "reading": "sum",
     "chat_template_hash": "b" * 32,
 }
 

@@ -11,10 +11,10 @@ import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, Gemma3ForCausalLM, GPT2Config, GPT2LMHeadModel
 from transformers.models.gemma3 import Gemma3TextConfig
 
-from bias_platform.catalog.entries import EngineSettings
+from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import UserError
-from bias_platform.inference.engines.base import ChoicePrompt, Failure, Scoring
-from bias_platform.inference.engines.registry import create_engine
+from bias_platform.inference.engines.base import Failure, Prompt, Scoring
+from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.models.four_bit import compute_in, keep_weights_unpacked
 
 OPTIONS = ("Yes", "Maybe", "No", "Incomprehensible")
@@ -22,7 +22,7 @@ OPTIONS = ("Yes", "Maybe", "No", "Incomprehensible")
 
 def scores(
     score: Callable[..., Any],
-    prompts: Sequence[ChoicePrompt],
+    prompts: Sequence[Prompt],
     options: Sequence[str] = OPTIONS,
     scoring: Scoring = "sum",
 ) -> tuple[np.ndarray, dict[int, Failure]]:
@@ -39,7 +39,7 @@ def scores(
     return table, failures
 
 
-def by_hand(loaded: Any, prompt: ChoicePrompt, option: str) -> float:
+def by_hand(loaded: Any, prompt: Prompt, option: str) -> float:
     """One option of one prompt, one row, no padding, no cache, straight from the definition."""
     text = loaded.tokenizer.apply_chat_template(list(prompt.messages), tokenize=False, add_generation_prompt=True)
     before = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -51,23 +51,21 @@ def by_hand(loaded: Any, prompt: ChoicePrompt, option: str) -> float:
 
 
 @pytest.mark.parametrize("scoring", ["sum", "mean", "first-token"])
-def test_shared_beginnings_agree_with_whole_sequences(
-    engine: Any, prompts: list[ChoicePrompt], scoring: Scoring
-) -> None:
+def test_shared_beginnings_agree_with_whole_sequences(engine: Any, prompts: list[Prompt], scoring: Scoring) -> None:
     shared, _ = scores(engine.score_choices, prompts, scoring=scoring)
     whole, _ = scores(engine.score_naive, prompts, scoring=scoring)
     np.testing.assert_allclose(shared, whole, atol=1e-5, rtol=0)
     assert np.ptp(whole, axis=0).min() > 0.1  # the comparison would be empty if every prompt scored the same
 
 
-def test_whole_sequences_agree_with_the_definition(loaded: Any, engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_whole_sequences_agree_with_the_definition(loaded: Any, engine: Any, prompts: list[Prompt]) -> None:
     rows = [0, 5, 17, len(prompts) - 1]
     whole, _ = scores(engine.score_naive, [prompts[row] for row in rows])
     expected = [[by_hand(loaded, prompts[row], option) for option in OPTIONS] for row in rows]
     np.testing.assert_allclose(whole, expected, atol=1e-5, rtol=0)
 
 
-def test_mean_divides_by_the_number_of_tokens(loaded: Any, engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_mean_divides_by_the_number_of_tokens(loaded: Any, engine: Any, prompts: list[Prompt]) -> None:
     summed, _ = scores(engine.score_choices, prompts[:3])
     mean, _ = scores(engine.score_choices, prompts[:3], scoring="mean")
     sizes = [len(loaded.tokenizer(option, add_special_tokens=False)["input_ids"]) for option in OPTIONS]
@@ -76,13 +74,13 @@ def test_mean_divides_by_the_number_of_tokens(loaded: Any, engine: Any, prompts:
 
 
 @pytest.mark.parametrize("batch_tokens", [256, 600, 16384])
-def test_the_size_of_batches_does_not_matter(loaded: Any, prompts: list[ChoicePrompt], batch_tokens: int) -> None:
-    reference, _ = scores(create_engine(EngineSettings(), loaded).score_naive, prompts)
-    small = create_engine(EngineSettings(batch_tokens=batch_tokens), loaded)
+def test_the_size_of_batches_does_not_matter(loaded: Any, prompts: list[Prompt], batch_tokens: int) -> None:
+    reference, _ = scores(engine_on(loaded, EngineSettings()).score_naive, prompts)
+    small = engine_on(loaded, EngineSettings(batch_tokens=batch_tokens))
     np.testing.assert_allclose(scores(small.score_choices, prompts)[0], reference, atol=1e-5, rtol=0)
 
 
-def test_order_and_company_of_prompts_do_not_matter(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_order_and_company_of_prompts_do_not_matter(engine: Any, prompts: list[Prompt]) -> None:
     together, _ = scores(engine.score_choices, prompts)
     order = np.random.default_rng(1).permutation(len(prompts))
     shuffled, _ = scores(engine.score_choices, [prompts[row] for row in order])
@@ -91,7 +89,7 @@ def test_order_and_company_of_prompts_do_not_matter(engine: Any, prompts: list[C
     np.testing.assert_allclose(alone, together[[0, 20, 55]], atol=1e-5, rtol=0)
 
 
-def test_few_tokens_are_read_twice(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_few_tokens_are_read_twice(engine: Any, prompts: list[Prompt]) -> None:
     scores(engine.score_choices, prompts)
     stats = engine.stats
     assert stats.distinct_tokens <= stats.sent_tokens < 1.4 * stats.distinct_tokens
@@ -100,14 +98,14 @@ def test_few_tokens_are_read_twice(engine: Any, prompts: list[ChoicePrompt]) -> 
     assert 0.7 < stats.reused_share <= stats.reachable_share < 1
 
 
-def test_whole_sequences_read_what_is_counted_as_full(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_whole_sequences_read_what_is_counted_as_full(engine: Any, prompts: list[Prompt]) -> None:
     scores(engine.score_choices, prompts)
     full, before = engine.stats.full_tokens, engine.stats.sent_tokens
     scores(engine.score_naive, prompts)
     assert engine.stats.sent_tokens - before == full
 
 
-def test_equal_prompts_are_read_once(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_equal_prompts_are_read_once(engine: Any, prompts: list[Prompt]) -> None:
     once, _ = scores(engine.score_choices, prompts[:4])
     sent = engine.stats.sent_tokens
     thrice, _ = scores(engine.score_choices, prompts[:4] * 3)
@@ -115,7 +113,7 @@ def test_equal_prompts_are_read_once(engine: Any, prompts: list[ChoicePrompt]) -
     np.testing.assert_allclose(thrice, np.tile(once, (3, 1)), atol=1e-6)
 
 
-def test_prompts_may_have_different_options(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_prompts_may_have_different_options(engine: Any, prompts: list[Prompt]) -> None:
     reverse = OPTIONS[::-1]
     mixed = [OPTIONS if row % 2 else reverse for row in range(8)]
     plain, _ = scores(engine.score_naive, prompts[:8])
@@ -125,8 +123,8 @@ def test_prompts_may_have_different_options(engine: Any, prompts: list[ChoicePro
             np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
-def test_a_post_longer_than_the_context_fails_alone(engine: Any, prompts: list[ChoicePrompt]) -> None:
-    monster = ChoicePrompt(({"role": "user", "content": "rude " * 20_000},))
+def test_a_post_longer_than_the_context_fails_alone(engine: Any, prompts: list[Prompt]) -> None:
+    monster = Prompt(({"role": "user", "content": "rude " * 20_000},))
     table, failures = scores(engine.score_choices, [prompts[0], monster, prompts[1]])
     assert list(failures) == [1]
     assert failures[1].detail.startswith("prompt too long: ")
@@ -135,13 +133,13 @@ def test_a_post_longer_than_the_context_fails_alone(engine: Any, prompts: list[C
 
 
 def test_the_longest_prompt_that_fits_is_scored(
-    loaded: Any, engine: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
+    loaded: Any, engine: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[Prompt]
 ) -> None:
     engine.score_choices(prompts[:1], [OPTIONS], "sum")
     full = max(len(ids) for ids in engine._encoder.encode(prompts[:1], [OPTIONS], "sum").prompts)
     longest = max(len(ids) for ids in engine._encoder.encode(prompts[:1], [OPTIONS], "sum").option_tokens[0])
     for context, fits in ((full + longest - 1, True), (full + longest - 2, False)):
-        small = create_engine(EngineSettings(), loaded_with(llama(len(loaded.tokenizer), context), loaded.tokenizer))
+        small = engine_on(loaded_with(llama(len(loaded.tokenizer), context), loaded.tokenizer), EngineSettings())
         assert (not scores(small.score_choices, prompts[:1])[1]) is fits
 
 
@@ -149,26 +147,26 @@ def test_long_rests_are_read_without_a_mask_of_their_own(
     loaded: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bias_platform.inference.engines.transformers_engine._LONG_SUFFIX", 60)
-    engine = create_engine(EngineSettings(), loaded_with(llama(len(loaded.tokenizer), 2048), loaded.tokenizer))
+    engine = engine_on(loaded_with(llama(len(loaded.tokenizer), 2048), loaded.tokenizer), EngineSettings())
     posts = ["What a lovely garden you have there! " * times for times in (1, 30, 2, 31)]
-    chats = [ChoicePrompt(({"role": "user", "content": post},)) for post in posts]
+    chats = [Prompt(({"role": "user", "content": post},)) for post in posts]
     np.testing.assert_allclose(
         scores(engine.score_choices, chats)[0], scores(engine.score_naive, chats)[0], atol=1e-5, rtol=0
     )
 
 
-def test_first_token_refuses_options_that_begin_alike(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_first_token_refuses_options_that_begin_alike(engine: Any, prompts: list[Prompt]) -> None:
     with pytest.raises(UserError, match="'No way' and 'No' begin with the same token"):
         scores(engine.score_choices, prompts[:2], ("No way", "No", "Yes"), "first-token")
 
 
-def test_sum_refuses_an_option_that_continues_another(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_sum_refuses_an_option_that_continues_another(engine: Any, prompts: list[Prompt]) -> None:
     with pytest.raises(UserError, match=r"'No way' begins with all of option 'No'.*never be chosen"):
         scores(engine.score_choices, prompts[:2], ("No", "Yes", "No way"))
     scores(engine.score_choices, prompts[:2], ("No", "Yes", "No way"), "mean")
 
 
-def test_options_that_share_a_beginning_agree(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_options_that_share_a_beginning_agree(engine: Any, prompts: list[Prompt]) -> None:
     options = ("Yes, rude to people", "Yes, rude to animals", "Yes, rude", "No", "Nobody said so at all")
     shared, _ = scores(engine.score_choices, prompts[:9], options, "mean")
     whole, _ = scores(engine.score_naive, prompts[:9], options, "mean")
@@ -189,11 +187,9 @@ class _Forgetful(torch.nn.Module):
         return self.inner(input_ids, **arguments)
 
 
-def test_want_of_memory_halves_the_batch(
-    loaded: Any, loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
-) -> None:
-    expected, _ = scores(create_engine(EngineSettings(), loaded).score_naive, prompts)
-    engine = create_engine(EngineSettings(), loaded_with(_Forgetful(loaded.model, 2), loaded.tokenizer))
+def test_want_of_memory_halves_the_batch(loaded: Any, loaded_with: Callable[..., Any], prompts: list[Prompt]) -> None:
+    expected, _ = scores(engine_on(loaded, EngineSettings()).score_naive, prompts)
+    engine = engine_on(loaded_with(_Forgetful(loaded.model, 2), loaded.tokenizer), EngineSettings())
     table, failures = scores(engine.score_choices, prompts)
     assert not failures
     assert engine.stats.halved_batches > 0
@@ -201,9 +197,9 @@ def test_want_of_memory_halves_the_batch(
 
 
 def test_a_prompt_for_which_memory_never_suffices_fails_for_now(
-    loaded: Any, loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
+    loaded: Any, loaded_with: Callable[..., Any], prompts: list[Prompt]
 ) -> None:
-    engine = create_engine(EngineSettings(), loaded_with(_Forgetful(loaded.model, 2), loaded.tokenizer))
+    engine = engine_on(loaded_with(_Forgetful(loaded.model, 2), loaded.tokenizer), EngineSettings())
     scores(engine.score_choices, prompts[:2])
     engine._model.rows = 0
     _, failures = scores(engine.score_choices, prompts[:3])
@@ -212,27 +208,27 @@ def test_a_prompt_for_which_memory_never_suffices_fails_for_now(
 
 
 def test_a_lora_adapter_is_in_the_scores(
-    loaded: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
+    loaded: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[Prompt]
 ) -> None:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(3)
     config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
     adapted = get_peft_model(llama(len(loaded.tokenizer)), config)
-    engine = create_engine(EngineSettings(), loaded_with(adapted, loaded.tokenizer))
+    engine = engine_on(loaded_with(adapted, loaded.tokenizer), EngineSettings())
     shared, _ = scores(engine.score_choices, prompts)
     whole, _ = scores(engine.score_naive, prompts)
     np.testing.assert_allclose(shared, whole, atol=1e-5, rtol=0)
-    base, _ = scores(create_engine(EngineSettings(), loaded).score_choices, prompts)
+    base, _ = scores(engine_on(loaded, EngineSettings()).score_choices, prompts)
     assert np.abs(base - shared).max() > 0.05
     assert engine.stats.sent_tokens
 
 
 def test_a_trained_model_agrees(
-    loaded: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
+    loaded: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[Prompt]
 ) -> None:
     model = llama(len(loaded.tokenizer))
-    engine = create_engine(EngineSettings(), loaded_with(model, loaded.tokenizer))
+    engine = engine_on(loaded_with(model, loaded.tokenizer), EngineSettings())
     encoded = engine._encoder.encode(prompts, [OPTIONS] * len(prompts), "sum")
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(40):
@@ -247,13 +243,11 @@ def test_a_trained_model_agrees(
     np.testing.assert_allclose(shared, scores(engine.score_naive, prompts)[0], atol=1e-5, rtol=0)
 
 
-def test_learned_positions_are_given_right(
-    loaded: Any, loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
-) -> None:
+def test_learned_positions_are_given_right(loaded: Any, loaded_with: Callable[..., Any], prompts: list[Prompt]) -> None:
     torch.manual_seed(5)
     config = GPT2Config(vocab_size=len(loaded.tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=512)
     config.initializer_range = 0.3
-    engine = create_engine(EngineSettings(), loaded_with(GPT2LMHeadModel(config).eval(), loaded.tokenizer))
+    engine = engine_on(loaded_with(GPT2LMHeadModel(config).eval(), loaded.tokenizer), EngineSettings())
     shared, _ = scores(engine.score_choices, prompts)
     np.testing.assert_allclose(shared, scores(engine.score_naive, prompts)[0], atol=1e-4, rtol=0)
     assert engine.stats.notes == []
@@ -272,9 +266,9 @@ def gemma(vocabulary: int, window: int) -> Any:
 
 @pytest.mark.parametrize(("window", "shares"), [(400, True), (100, False)])
 def test_rows_beyond_a_window_are_read_whole(
-    loaded: Any, loaded_with: Callable[..., Any], prompts: list[ChoicePrompt], window: int, shares: bool
+    loaded: Any, loaded_with: Callable[..., Any], prompts: list[Prompt], window: int, shares: bool
 ) -> None:
-    engine = create_engine(EngineSettings(), loaded_with(gemma(len(loaded.tokenizer), window), loaded.tokenizer))
+    engine = engine_on(loaded_with(gemma(len(loaded.tokenizer), window), loaded.tokenizer), EngineSettings())
     shared, _ = scores(engine.score_choices, prompts)
     sent = engine.stats.sent_tokens
     np.testing.assert_allclose(shared, scores(engine.score_naive, prompts)[0], atol=1e-4, rtol=0)
@@ -292,20 +286,20 @@ class _ForgetsPrefix(_Forgetful):
 
 
 def test_a_model_that_cannot_share_is_noticed_and_read_whole(
-    loaded: Any, loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
+    loaded: Any, loaded_with: Callable[..., Any], prompts: list[Prompt]
 ) -> None:
-    engine = create_engine(EngineSettings(), loaded_with(_ForgetsPrefix(loaded.model, 10**6), loaded.tokenizer))
+    engine = engine_on(loaded_with(_ForgetsPrefix(loaded.model, 10**6), loaded.tokenizer), EngineSettings())
     table, _ = scores(engine.score_choices, prompts[:12])
-    expected, _ = scores(create_engine(EngineSettings(), loaded).score_naive, prompts[:12])
+    expected, _ = scores(engine_on(loaded, EngineSettings()).score_naive, prompts[:12])
     np.testing.assert_allclose(table, expected, atol=1e-5, rtol=0)
     assert "whole sequences" in engine.stats.notes[0]
 
 
 def test_bfloat16_stays_near_float32(
-    loaded: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[ChoicePrompt]
+    loaded: Any, llama: Callable[..., Any], loaded_with: Callable[..., Any], prompts: list[Prompt]
 ) -> None:
     model = llama(len(loaded.tokenizer)).to(torch.bfloat16)
-    engine = create_engine(EngineSettings(dtype="bfloat16"), loaded_with(model, loaded.tokenizer))
+    engine = engine_on(loaded_with(model, loaded.tokenizer), EngineSettings(dtype="bfloat16"))
     shared, _ = scores(engine.score_choices, prompts)
     whole, _ = scores(engine.score_naive, prompts)
     assert 0 < np.abs(shared - whole).max() < 1.0
@@ -316,7 +310,7 @@ def test_bfloat16_stays_near_float32(
 def test_quantized_models_agree_within_their_rounding(
     loaded: Any,
     loaded_with: Callable[..., Any],
-    prompts: list[ChoicePrompt],
+    prompts: list[Prompt],
     tmp_path: Path,
     bits: int,
     tolerance: float,
@@ -331,17 +325,17 @@ def test_quantized_models_agree_within_their_rounding(
     model = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32, quantization_config=config).eval()
     if keep_weights_unpacked(model):
         compute_in(model, torch.float32)
-    engine = create_engine(EngineSettings(), loaded_with(model, loaded.tokenizer))
+    engine = engine_on(loaded_with(model, loaded.tokenizer), EngineSettings())
     shared, _ = scores(engine.score_choices, prompts[:30])
     whole, _ = scores(engine.score_naive, prompts[:30])
     np.testing.assert_allclose(shared, whole, atol=tolerance, rtol=0)
-    full_precision, _ = scores(create_engine(EngineSettings(), loaded).score_choices, prompts[:30])
+    full_precision, _ = scores(engine_on(loaded, EngineSettings()).score_choices, prompts[:30])
     assert np.abs(full_precision - shared).max() > 10 * np.abs(shared - whole).max() or bits == 8
     assert np.abs(full_precision - shared).max() > 0.01
     assert engine.stats.notes == []
 
 
-def test_scoring_is_lazy(engine: Any, prompts: list[ChoicePrompt]) -> None:
+def test_scoring_is_lazy(engine: Any, prompts: list[Prompt]) -> None:
     assert inspect.isgenerator(engine.score_choices(prompts, [OPTIONS] * len(prompts), "sum"))
     assert engine.stats.forward_passes == 0
     assert list(engine.score_choices([], [], "sum")) == []

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bias_platform.errors import UserError
-from bias_platform.inference.engines.base import ChoicePrompt, Scoring, TokenArray
+from bias_platform.inference.engines.base import Prompt, Scoring, TokenArray
 from bias_platform.inference.engines.option_tree import OptionTree, build_option_tree
 from bias_platform.models.chat import render_prompts, tokenize
 
@@ -66,9 +66,7 @@ class ChatEncoder:
         self._splitting = _splitting_tokens(tokenizer)
         self._heads: dict[_Head, _Frame | None] = {}
 
-    def encode(
-        self, prompts: Sequence[ChoicePrompt], options: Sequence[Sequence[str]], scoring: Scoring
-    ) -> EncodedPrompts:
+    def encode(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], scoring: Scoring) -> EncodedPrompts:
         """Token ids of all prompts and their options.
 
         Raises:
@@ -81,11 +79,11 @@ class ChatEncoder:
             ids, tails = self._whole(prompts)
         return self._with_options(ids, tails, options, scoring)
 
-    def _whole(self, prompts: Sequence[ChoicePrompt]) -> tuple[list[TokenArray], list[str]]:
+    def _whole(self, prompts: Sequence[Prompt]) -> tuple[list[TokenArray], list[str]]:
         texts = render_prompts(self.tokenizer, [_chat(prompt) for prompt in prompts]) if prompts else []
         return [np.array(ids, dtype=np.int32) for ids in tokenize(self.tokenizer, texts)], texts
 
-    def _joined(self, prompts: Sequence[ChoicePrompt]) -> tuple[list[TokenArray], list[str]]:
+    def _joined(self, prompts: Sequence[Prompt]) -> tuple[list[TokenArray], list[str]]:
         pairs, tails = [], []
         for prompt in prompts:
             head = tuple((message["role"], message["content"]) for message in prompt.messages[:-1])
@@ -127,7 +125,7 @@ class ChatEncoder:
         ends = [match.start() for match in self._splitting.finditer(after)]
         return _Frame(before[:cut], before[cut:], after, trims, after[ends[-1] :] if ends else None)
 
-    def _same_as_whole(self, prompts: Sequence[ChoicePrompt], ids: list[TokenArray]) -> bool:
+    def _same_as_whole(self, prompts: Sequence[Prompt], ids: list[TokenArray]) -> bool:
         if not prompts:
             return True
         spread = {int(row) for row in np.linspace(0, len(prompts) - 1, min(_COMPARED, len(prompts)))}
@@ -170,7 +168,7 @@ def _common(left: Sequence[int], right: Sequence[int]) -> int:
     return next((place for place in range(size) if left[place] != right[place]), size)
 
 
-def _chat(prompt: ChoicePrompt) -> list[dict[str, str]]:
+def _chat(prompt: Prompt) -> list[dict[str, str]]:
     return [dict(message) for message in prompt.messages]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bias_platform.inference.engines.base import FloatArray, ScoringStats
+from bias_platform.inference.engines.base import EngineStats, FloatArray
 from bias_platform.inference.engines.chat_tokens import EncodedPrompts
 
 
@@ -20,7 +20,7 @@ def full_lengths(encoded: EncodedPrompts, row: int) -> list[int]:
 
 
 def score_full_sequences(
-    model: Any, encoded: EncodedPrompts, rows: Sequence[int], batch_tokens: int, stats: ScoringStats
+    model: Any, encoded: EncodedPrompts, rows: Sequence[int], batch_tokens: int, stats: EngineStats
 ) -> FloatArray:
     """Scores of the prompts at `rows`, len(rows) x options; all must have the same options tree."""
     tree = encoded.trees[encoded.tree_of[rows[0]]]

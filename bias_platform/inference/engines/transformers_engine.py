@@ -20,25 +20,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from bias_platform.catalog.entries import EngineSettings
+from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import UserError
 from bias_platform.inference.engines import shared_cache
 from bias_platform.inference.engines.base import (
-    ChoicePrompt,
     EngineIdentity,
+    EngineStats,
     Failure,
     FloatArray,
     LoadedModel,
+    Prompt,
     ScoredBatch,
     Scoring,
-    ScoringStats,
 )
 from bias_platform.inference.engines.chat_tokens import ChatEncoder, EncodedPrompts
 from bias_platform.inference.engines.full_sequences import full_lengths, score_full_sequences
 from bias_platform.inference.engines.model_traits import ModelTraits, model_traits
 from bias_platform.inference.engines.option_tree import OptionTree
 from bias_platform.inference.engines.prefix_tree import PrefixNode, length_batches, plan_prefixes
+from bias_platform.inference.engines.registry import EngineOrder, engine_identity
 from bias_platform.inference.engines.repeated_prompts import find_repetitions
+from bias_platform.models.loading import load_system
 
 _LONG_SUFFIX = 2048
 _CALL_COST = {"cpu": 64, "cuda": 1024}
@@ -51,8 +53,18 @@ _WHOLE_PROMPTS = 64
 _log = logging.getLogger(__name__)
 
 
+def load_engine(order: EngineOrder) -> "TransformersEngine":
+    """Loads the system and makes its engine."""
+    return engine_on(load_system(order.system, dtype=order.settings.dtype), order.settings)
+
+
+def engine_on(loaded: LoadedModel, settings: EngineSettings) -> "TransformersEngine":
+    """An engine on a system that is in memory already."""
+    return TransformersEngine(loaded, settings, engine_identity(settings, loaded.chat_template_hash))
+
+
 class TransformersEngine:
-    """A `ChoiceEngine` on a loaded transformers or peft model.
+    """A `Engine` on a loaded transformers or peft model.
 
     Args:
         loaded: the system.
@@ -62,7 +74,7 @@ class TransformersEngine:
 
     def __init__(self, loaded: LoadedModel, settings: EngineSettings, identity: EngineIdentity) -> None:
         self.identity = identity
-        self.stats = ScoringStats()
+        self.stats = EngineStats()
         self._model = loaded.model
         self._encoder = ChatEncoder(loaded.tokenizer)
         self._traits: ModelTraits = model_traits(loaded.model)
@@ -75,9 +87,9 @@ class TransformersEngine:
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
 
     def score_choices(
-        self, prompts: Sequence[ChoicePrompt], options: Sequence[Sequence[str]], scoring: Scoring
+        self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], scoring: Scoring
     ) -> Iterator[ScoredBatch]:
-        """See `ChoiceEngine.score_choices`. A prompt longer than the model's context fails, alone and for good."""
+        """See `Engine.score_choices`. A prompt longer than the model's context fails, alone and for good."""
         encoded = self._encoder.encode(prompts, options, scoring)
         failures = self._too_long(encoded)
         if failures:
@@ -89,7 +101,7 @@ class TransformersEngine:
             yield repetitions.spread(batch)
 
     def score_naive(
-        self, prompts: Sequence[ChoicePrompt], options: Sequence[Sequence[str]], scoring: Scoring
+        self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], scoring: Scoring
     ) -> Iterator[ScoredBatch]:
         """The same scores by whole sequences: the yardstick. Nothing is refused for its length."""
         encoded = self._encoder.encode(prompts, options, scoring)
@@ -252,7 +264,7 @@ class TransformersEngine:
         first, last = encoded.prompts[pair[0]], encoded.prompts[pair[-1]]
         alike = int((first == last[: len(first)]).cumprod().sum())
         depth = min(alike, max(1, len(first) // 2), len(first) - 1)
-        uncounted, self.stats = self.stats, ScoringStats()
+        uncounted, self.stats = self.stats, EngineStats()
         whole = score_full_sequences(self._model, encoded, pair, self._batch_tokens, self.stats)
         prefix = self._extend([], first[:depth], 0)
         if prefix is None:
