@@ -3,7 +3,6 @@
 import os
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,10 @@ import typer
 from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.description import describe_catalog
 from bias_platform.catalog.field_reference import field_reference
+from bias_platform.commands.chosen_study import chosen_study
+from bias_platform.commands.ledger import ledger_app
+from bias_platform.commands.price import price
+from bias_platform.commands.sentences import CatalogOption, sentences
 from bias_platform.errors import UserError, bullet_list, counted
 from bias_platform.storage.names import REPORT_PAGE, SUMMARY
 from bias_platform.storage.paths import Lake, lake_root
@@ -24,11 +27,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Measures social bias in language models.", no_args_is_help=True, pretty_exceptions_enable=False)
 catalog_app = typer.Typer(help="Look at what can be studied.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
-
-CatalogOption = Annotated[
-    str | None,
-    typer.Option("--catalog", "-c", help="demo, paper, or a folder of your own; default: $BIAS_PLATFORM_CATALOG, demo"),
-]
+app.add_typer(ledger_app, name="ledger")
+app.command()(price)
 
 
 @catalog_app.command("check")
@@ -37,7 +37,7 @@ def check_catalog(
     data: Annotated[bool, typer.Option(help="read the corpora, too, where their files are there")] = True,
 ) -> None:
     """Checks a catalog and the files of its corpora, and names all mistakes at once."""
-    with _sentences():
+    with sentences():
         checked = load_catalog(catalog)
         typer.echo(f"catalog '{checked.name}' is right: {_counts(checked)}")
         for line in _checked_data(checked) if data else ():
@@ -47,7 +47,7 @@ def check_catalog(
 @catalog_app.command("describe")
 def describe(catalog: CatalogOption = None) -> None:
     """Prints what a catalog holds."""
-    with _sentences():
+    with sentences():
         typer.echo(describe_catalog(load_catalog(catalog)))
 
 
@@ -60,7 +60,7 @@ def fields() -> None:
 @app.command()
 def demo() -> None:
     """Runs the demo study: trains small models on the spot, asks them, writes the report."""
-    with _sentences():
+    with sentences():
         page = _materialize("demo", None, force=False)
         typer.echo(f"\nReport:   {page}\nUI:       make ui   (then open the address it prints)")
 
@@ -72,7 +72,7 @@ def materialize(
     force: Annotated[bool, typer.Option(help="make again what is current; answers are never asked twice")] = False,
 ) -> None:
     """Materializes all that is missing for a study's report, in this process."""
-    with _sentences():
+    with sentences():
         page = _materialize(catalog, study, force=force)
         typer.echo(f"\nReport:   {page}")
 
@@ -84,9 +84,9 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
 ) -> None:
     """Prints the headline and the path of a study's report."""
-    with _sentences():
+    with sentences():
         chosen = load_catalog(catalog)
-        page = _report_page(Lake(lake_root(), chosen.name), _study(chosen, study))
+        page = _report_page(Lake(lake_root(), chosen.name), chosen_study(chosen, study))
         typer.echo(f"Report:   {page}")
         if show:
             webbrowser.open(page.as_uri())
@@ -107,9 +107,9 @@ def power(
     As the study declares it (its field `power`), the result is published and kept. With --items, --replicates or
     --base-rate instead, it is only printed.
     """
-    with _sentences():
+    with sentences():
         chosen = load_catalog(catalog)
-        slug = _study(chosen, study)
+        slug = chosen_study(chosen, study)
         tried = {"items": items or None, "replicates": replicates, "base_rate": base_rate}
         instead = {name: value for name, value in tried.items() if value is not None}
         if instead:
@@ -153,7 +153,7 @@ def forget(
     catalog: CatalogOption = None,
 ) -> None:
     """Deletes withdrawn posts everywhere: lake, ledgers, reports; and keeps them out of later readings."""
-    with _sentences():
+    with sentences():
         from bias_platform.orchestration.withdrawal import find_items, forget_items, resolve_ids
 
         chosen = load_catalog(catalog)
@@ -166,7 +166,7 @@ def forget(
 @app.command()
 def prepare() -> None:
     """Makes the Dagster instance ready: pool limits set, runs whose process is gone marked as failed."""
-    with _sentences():
+    with sentences():
         instance = _instance()
         from bias_platform.orchestration.execution import sweep_lost_runs
 
@@ -180,7 +180,7 @@ def _materialize(catalog: str | None, study: str | None, *, force: bool) -> Path
     from bias_platform.orchestration.plan import study_plan
 
     chosen = load_catalog(catalog)
-    slug = _study(chosen, study)
+    slug = chosen_study(chosen, study)
     instance = _instance()
     sweep_lost_runs(instance)
     house = _house(chosen)
@@ -219,16 +219,6 @@ def _report_page(lake: Lake, study: str) -> Path:
     return folder / REPORT_PAGE
 
 
-def _study(catalog: Catalog, study: str | None) -> str:
-    names = list(catalog.studies)
-    if study is None and len(names) == 1:
-        return names[0]
-    if study not in catalog.studies:
-        asked = f"no study '{study}'" if study else "no study named"
-        raise UserError(f"{asked} in catalog '{catalog.name}'; allowed: {', '.join(names) or 'none: it has no study'}")
-    return study
-
-
 def _counts(catalog: Catalog) -> str:
     plurals = {"corpus": "corpora", "study": "studies"}
     nouns = ("corpus", "persona set", "template set", "task", "model", "adapter", "quantization", "study")
@@ -265,16 +255,6 @@ def _checked_data(catalog: Catalog) -> Iterator[str]:
             yield f"corpus '{slug}': {counted(posts, 'post')}"
     if wrong:
         raise UserError(f"the catalog is right, its data are not:\n{bullet_list(wrong)}")
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """A user's mistake ends the command with its sentence, not with a traceback."""
-    try:
-        yield
-    except UserError as error:
-        typer.secho(str(error), err=True, fg=typer.colors.RED)
-        raise typer.Exit(2) from error
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ class LedgerBusyError(UserError):
     """Another process is writing the ledger."""
 
 
+class FailedCellsError(UserError):
+    """More cells of a partition failed than its study allows; what was answered is kept."""
+
+
 class BudgetError(UserError):
     """What may be spent is spent."""
 

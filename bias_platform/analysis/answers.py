@@ -60,7 +60,7 @@ def prepare_answers(inputs: StudyInputs) -> Answers:
     _make_categorical(frame, order, list(personas.index))
     frame, noise = _collapse_repeats(frame, order)
     return Answers(
-        frame=_read_answers(frame, inputs.task),
+        frame=read_answers(frame, inputs.task),
         personas=personas,
         systems=tuple(order),
         control=str(personas.index[personas["role"] == "control"][0]),
@@ -150,7 +150,8 @@ def _collapse_repeats(frame: pd.DataFrame, systems: list[str]) -> tuple[pd.DataF
     return frame[starts].reset_index(drop=True).drop(columns="replicate"), conform(noise, ServingNoise)
 
 
-def _read_answers(frame: pd.DataFrame, task: TaskEntry) -> pd.DataFrame:
+def read_answers(frame: pd.DataFrame, task: TaskEntry) -> pd.DataFrame:
+    """Puts state, yes, lenient_yes, scored and margin (see `Answers`) in the place of option_logprobs, in `frame`."""
     answered = (frame["outcome"] == "answered").to_numpy()
     aside = answered & frame["answer"].isin(list(task.set_aside)).to_numpy()
     state = np.where(aside, SET_ASIDE, np.where(answered, JUDGED, frame["outcome"].to_numpy(object)))

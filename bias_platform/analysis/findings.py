@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from bias_platform.analysis.noise_findings import noise_finding, system_flips_finding
 from bias_platform.analysis.phrases import are, decimal, points, quote, share
 from bias_platform.analysis.picked import IN_WORDS, claimed, largest, method, simultaneous, stepwise_method, tested, top
 from bias_platform.analysis.scored_findings import scored_changes_finding, scored_finding
@@ -181,6 +182,8 @@ FINDINGS: tuple[Callable[[Tables, AnalysisSettings], str], ...] = (
     _changes,
     scored_finding,
     scored_changes_finding,
+    noise_finding,
+    system_flips_finding,
     _null,
     _wording,
     _lenient,

@@ -23,6 +23,7 @@ class StudyInputs:
         templates: wording id -> its text, for the page.
         served_as: system -> the quantization its base is already served in by its publisher, e.g. fp8.
         texts: table `Items`; used only where the study says that texts may be shown.
+        repeats: table `Repeats`, all partitions of the study's noise floor under each other; None: none was measured.
     """
 
     predictions: pd.DataFrame
@@ -34,3 +35,4 @@ class StudyInputs:
     templates: Mapping[str, str] = field(default_factory=dict)
     served_as: Mapping[str, str] = field(default_factory=dict)
     texts: pd.DataFrame | None = None
+    repeats: pd.DataFrame | None = None

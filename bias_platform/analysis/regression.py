@@ -7,6 +7,7 @@ import pandas as pd
 
 from bias_platform.analysis.agreement import human_agreement
 from bias_platform.analysis.answers import Answers, prepare_answers
+from bias_platform.analysis.asked_twice import join_repeats
 from bias_platform.analysis.baseline import baseline_differences
 from bias_platform.analysis.changes import system_changes
 from bias_platform.analysis.contrasts import control_contrasts
@@ -18,6 +19,7 @@ from bias_platform.analysis.inputs import StudyInputs
 from bias_platform.analysis.item_cube import ItemCube, build_cube
 from bias_platform.analysis.material import Material, gather
 from bias_platform.analysis.named_personas import NamedPersonas, fit_named_personas, refusals
+from bias_platform.analysis.noise_floor import noise_tables
 from bias_platform.analysis.outcomes import answer_shares, persona_outcomes, system_outcomes
 from bias_platform.analysis.pairs import persona_pairs
 from bias_platform.analysis.pattern_null import pattern_null
@@ -61,6 +63,7 @@ def analyse_study(inputs: StudyInputs, say: Say = lambda _: None) -> RegressionR
     answers = prepare_answers(inputs)
     cubes = {reading: build_cube(answers, reading) for reading in _readings(answers)}
     tables = _outcomes(inputs, answers, cubes)
+    tables.update(noise_tables(join_repeats(inputs), answers, inputs.study))
     models = [_model(answers, reading, tables["persona_outcomes"], inputs, say) for reading in cubes]
     say("contrasts, pairs, changes and spreads")
     materials = [gather(answers, m.reading, settings, cubes[m.reading], m.means) for m in models]

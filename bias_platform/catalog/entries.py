@@ -4,24 +4,15 @@ Field descriptions double as the reference that `bias-platform catalog describe`
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from bias_platform.catalog.engine_settings import Budget, EngineSettings, Price
 from bias_platform.catalog.entry import Entry
+from bias_platform.catalog.noise_settings import NoiseFloor
 from bias_platform.catalog.power_settings import PowerSettings
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
-"""Lower-case letters, digits, dot, dash, underscore: safe in file names, partition keys and URLs."""
-
-SystemSlug = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[a-z0-9][a-z0-9._-]*(\+[a-z0-9][a-z0-9._-]*)?(@[a-z0-9][a-z0-9._-]*)?$", max_length=200
-    ),
-]
-"""`base[+adapter][@scheme]`."""
+from bias_platform.catalog.slugs import Slug, SystemSlug
 
 
 class ColumnMapping(Entry):
@@ -278,6 +269,9 @@ class StudyEntry(Entry):
     )
     analysis: AnalysisSettings = Field(AnalysisSettings(), description="what the report estimates")
     power: PowerSettings = Field(PowerSettings(), description="what is assumed to tell beforehand what it could find")
+    noise_floor: NoiseFloor | None = Field(
+        None, description="questions asked again, to tell what serving alone moves; empty: not measured"
+    )
 
 
 class Catalog(Entry):

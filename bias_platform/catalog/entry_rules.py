@@ -16,6 +16,7 @@ from bias_platform.catalog.entries import (
     TemplateSetEntry,
     TrainingData,
 )
+from bias_platform.catalog.noise_rules import noise_problems
 from bias_platform.catalog.power_settings import PowerSettings
 from bias_platform.catalog.problems import Field, Problem, allowed, field_path, unknown
 from bias_platform.catalog.systems import NO_PERSONA
@@ -135,6 +136,8 @@ def _answer_shape(task: TaskEntry, place: Field) -> Iterator[Problem]:
         yield Problem((*place, "patterns"), "must give at least one for answers of kind 'sentence'")
     if task.answer != "sentence" and task.patterns:
         yield Problem((*place, "patterns"), f"is not used by answers of kind '{task.answer}'; remove it")
+    for index, pattern in enumerate(task.patterns):
+        yield from _pattern(pattern, (*place, "patterns", index))
     if not closed and task.options:
         yield Problem((*place, "options"), f"is not used by answers of kind '{task.answer}'; remove it")
     spellings: dict[str, str] = {}
@@ -144,6 +147,19 @@ def _answer_shape(task: TaskEntry, place: Field) -> Iterator[Problem]:
                 where = (*place, "options")
                 yield Problem(where, f"'{word}' would be read as '{spellings[word]}' and as '{option.value}'; keep one")
             spellings.setdefault(word, option.value)
+
+
+def _pattern(pattern: str, where: Field) -> Iterator[Problem]:
+    """A sentence can be taken apart only where parts are named, apart from each other, and named once."""
+    names = _PLACEHOLDER.findall(pattern)
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", pattern)):
+        yield Problem(where, "has a brace that belongs to no part; write parts as {name}, small letters and _ only")
+    elif not names:
+        yield Problem(where, "names no part; write e.g. {group} where the model's own words go")
+    for name in (name for name, times in Counter(names).items() if times > 1):
+        yield Problem(where, f"{{{name}}} stands more than once; give each part a name of its own")
+    if "}{" in pattern:
+        yield Problem(where, "has two parts with nothing between them; put a word or a space there")
 
 
 def _outcome_rules(task: TaskEntry, place: Field) -> Iterator[Problem]:
@@ -208,6 +224,8 @@ def _study(study: StudyEntry, place: Field) -> Iterator[Problem]:
                 yield Problem((*where, side), message)
     yield from _engine(study, place)
     yield from _power(study.power, (*place, "power"))
+    if study.noise_floor is not None:
+        yield from noise_problems(study, study.noise_floor, (*place, "noise_floor"))
 
 
 def _engine(study: StudyEntry, place: Field) -> Iterator[Problem]:

@@ -6,13 +6,14 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bias_platform.catalog import entries
-from bias_platform.catalog.entries import Catalog, Slug, SystemSlug
+from bias_platform.catalog.entries import Catalog
 from bias_platform.catalog.entry import Entry
 from bias_platform.catalog.entry_rules import rule_problems
 from bias_platform.catalog.folders import catalog_folder
 from bias_platform.catalog.layers import SECTIONS, RawCatalog, read_layers
 from bias_platform.catalog.problems import Problem, shown
 from bias_platform.catalog.references import reference_problems
+from bias_platform.catalog.slugs import Slug, SystemSlug
 from bias_platform.catalog.typing_errors import entry_problems
 from bias_platform.errors import CatalogError, bullet_list, counted
 

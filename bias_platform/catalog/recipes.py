@@ -5,9 +5,12 @@ A fingerprint covers declarations only, not data: what was made from which conte
 
 from typing import Any
 
-from bias_platform.catalog.entries import AdapterEntry, Catalog, ReferenceRecipe, TrainingData
+from bias_platform.catalog.entries import AdapterEntry, Catalog, PersonaSetEntry, ReferenceRecipe, TrainingData
 from bias_platform.catalog.systems import SystemParts, all_systems, parse_system
 from bias_platform.storage.hashing import value_hash
+
+_SAID_OF_A_CORPUS = {"licence", "source", "sensitivity", "text_may_leave_machine"}
+"""What is declared of a corpus and changes nothing in what is learnt from it."""
 
 
 def recipe_fingerprint(catalog: Catalog, slug: str) -> str:
@@ -68,7 +71,9 @@ def model_slugs(catalog: Catalog) -> tuple[str, ...]:
 def _base(catalog: Catalog, parts: SystemParts) -> dict[str, Any]:
     entry = catalog.models[parts.base]
     lessons = _lessons(catalog, entry.recipe) if entry.recipe else None
-    return {"entry": entry, "lessons": lessons}
+    # neither what a model costs nor its licence changes what it answers
+    declared = entry.model_dump(mode="json", exclude={"price", "licence"})
+    return {"entry": declared, "lessons": lessons}
 
 
 def _adapter(catalog: Catalog, entry: AdapterEntry) -> dict[str, Any]:
@@ -78,8 +83,17 @@ def _adapter(catalog: Catalog, entry: AdapterEntry) -> dict[str, Any]:
 def _lessons(catalog: Catalog, data: TrainingData | ReferenceRecipe) -> dict[str, Any]:
     return {
         "data": data,
-        "corpus": catalog.corpora[data.corpus],
+        "corpus": catalog.corpora[data.corpus].model_dump(mode="json", exclude=_SAID_OF_A_CORPUS),
         "task": catalog.tasks[data.task],
-        "personas": catalog.persona_sets[data.persona_set],
+        "personas": _without_labels(catalog.persona_sets[data.persona_set]),
         "templates": catalog.template_sets[data.template_set],
     }
+
+
+def _without_labels(personas: PersonaSetEntry) -> dict[str, Any]:
+    """Who is shown to a learner; what plots call them is none of its business."""
+    named = {
+        dimension: [persona.model_dump(mode="json", exclude={"label"}) for persona in members]
+        for dimension, members in personas.dimensions.items()
+    }
+    return {"dimensions": named, "control": personas.control.model_dump(mode="json", exclude={"label"})}

@@ -11,11 +11,11 @@ from bias_platform.catalog.entries import (
     CorpusEntry,
     PersonaSetEntry,
     StudyEntry,
-    SystemSlug,
     TaskEntry,
     TrainingData,
 )
 from bias_platform.catalog.problems import Field, Problem, allowed, unknown
+from bias_platform.catalog.slugs import SystemSlug
 from bias_platform.catalog.systems import parse_system, study_personas
 from bias_platform.errors import counted
 
@@ -175,6 +175,8 @@ def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Proble
         return
     yield from _dimensions(study.dimensions, persona_set, place)
     yield from _groups(study, persona_set, place)
+    if study.noise_floor is not None and set(study.dimensions) <= set(persona_set.dimensions):
+        yield from _asked_again(study_personas(catalog, study), study.noise_floor.personas, place)
     if set(study.dimensions) <= set(persona_set.dimensions):
         yield from _grid(catalog, study, place)
 
@@ -226,6 +228,13 @@ def _groups(study: StudyEntry, persona_set: PersonaSetEntry, place: Field) -> It
     ]
     if groups is not None and groups not in named:
         yield unknown((*place, "analysis", "groups"), groups, "attribute of the personas", named)
+
+
+def _asked_again(asked: tuple[str, ...], again: tuple[str, ...], place: Field) -> Iterator[Problem]:
+    """Only what is asked can be asked again."""
+    for index, persona in enumerate(again):
+        if persona not in asked:
+            yield unknown((*place, "noise_floor", "personas", index), persona, "persona in this study", asked)
 
 
 def _grid(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:

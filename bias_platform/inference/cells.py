@@ -1,8 +1,11 @@
 """The cells of a table of questions: what is said to the system in each, and under which identity it is filed."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bias_platform.catalog.engine_settings import EngineSettings
@@ -12,6 +15,9 @@ from bias_platform.inference.identity import cell_ids, join_part_hashes, part_ha
 
 SERVED_DTYPE = "served"
 """An endpoint computes in a number format of its own, which belongs to the declared snapshot of its model."""
+
+Rows = slice | npt.NDArray[np.int64]
+"""Positions in a table."""
 
 
 class MessageRenderer(Protocol):
@@ -50,18 +56,20 @@ class _Part(NamedTuple):
     digest: bytes
 
 
-def build_cells(
-    questions: pd.DataFrame,
-    items: pd.DataFrame,
-    *,
-    renderer: MessageRenderer,
-    system: SystemIdentity,
-    settings: EngineSettings,
-    engine: EngineIdentity,
-    images: Mapping[str, Image] | None = None,
-    repetition: str = "",
-) -> Cells:
-    """Renders each distinct message once and identifies every cell.
+class _Parts(NamedTuple):
+    """What some questions are put together from, one entry a question."""
+
+    question_ids: list[str]
+    heads: list[_Part | None]
+    users: list[_Part]
+    images: list[Image | None]
+
+
+class CellTable:
+    """Questions put to one system in one way; the cells of any of them are built when they are wanted.
+
+    Prompts with their texts take far more memory than questions: whoever works through a large table does it in parts,
+    and builds a part again rather than keep it.
 
     Args:
         questions: a table `Questions`.
@@ -76,28 +84,84 @@ def build_cells(
     Raises:
         TableError: an item of the questions is not among the items.
     """
-    heads, users = _heads(questions, renderer), _users(questions, items, renderer)
-    question_ids = questions["question_id"].tolist()
-    pictures = [(images or {}).get(item) for item in questions["item_id"]]
-    seeds = _seeds(question_ids, settings)
-    digests, prompts = [], []
-    for head, user, picture, seed in zip(heads, users, pictures, seeds, strict=True):
-        parts = (user,) if head is None else (head, user)
-        hashes = [part.digest for part in parts] + ([picture.digest] if picture else [])
-        digests.append(join_part_hashes(hashes))
-        prompts.append(Prompt(tuple(part.message for part in parts), (picture,) if picture else (), seed))
-    ids = cell_ids(
-        question_ids,
-        digests,
-        system_identity=system.identity,
-        engine_name=engine.name,
-        numerics_version=engine.numerics_version,
-        dtype=SERVED_DTYPE if settings.name == "openai" else settings.dtype,
-        reading=reading_of(settings),
-        chat_template_hash=engine.chat_template_hash,
-        repetition=repetition,
-    )
-    return Cells(ids, prompts)
+
+    def __init__(
+        self,
+        questions: pd.DataFrame,
+        items: pd.DataFrame,
+        *,
+        renderer: MessageRenderer,
+        system: SystemIdentity,
+        settings: EngineSettings,
+        engine: EngineIdentity,
+        images: Mapping[str, Image] | None = None,
+        repetition: str = "",
+    ) -> None:
+        self.questions, self.system, self.settings = questions, system, settings
+        self._renderer, self._engine = renderer, engine
+        self._images, self._repetition = images or {}, repetition
+        self._texts = _texts(questions, items)
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def only(self, rows: Rows) -> "CellTable":
+        """A table of some of the questions, by position; everything else is shared."""
+        table = copy.copy(self)
+        table.questions = self.questions.iloc[rows]
+        return table
+
+    def cells(self, rows: Rows = slice(None)) -> Cells:
+        """Prompts and ids; each distinct message is rendered once.
+
+        Args:
+            rows: positions in the table; all by default.
+        """
+        parts = self._parts(rows)
+        prompts = [
+            Prompt((user.message,) if head is None else (head.message, user.message), (image,) if image else (), seed)
+            for head, user, image, seed in zip(
+                parts.heads, parts.users, parts.images, _seeds(parts.question_ids, self.settings), strict=True
+            )
+        ]
+        return Cells(self._identified(parts), prompts)
+
+    def ids(self, rows: Rows = slice(None)) -> list[str]:
+        """The ids alone, as `cells` gives them."""
+        return self._identified(self._parts(rows))
+
+    def _parts(self, rows: Rows) -> "_Parts":
+        questions = self.questions.iloc[rows]
+        item_ids = questions["item_id"].tolist()
+        return _Parts(
+            questions["question_id"].tolist(),
+            _heads(questions, self._renderer),
+            self._users(item_ids, questions["option_order"].tolist()),
+            [self._images.get(item) for item in item_ids] if self._images else [None] * len(item_ids),
+        )
+
+    def _users(self, item_ids: Sequence[str], option_orders: Sequence[str]) -> list[_Part]:
+        known: dict[tuple[str, str], _Part] = {}
+        parts = []
+        for key in zip(item_ids, option_orders, strict=True):
+            part = known.get(key)
+            if part is None:
+                part = known[key] = _part("user", self._renderer.user_message(self._texts[key[0]], key[1]))
+            parts.append(part)
+        return parts
+
+    def _identified(self, parts: "_Parts") -> list[str]:
+        return cell_ids(
+            parts.question_ids,
+            list(map(_digest, parts.heads, parts.users, parts.images)),
+            system_identity=self.system.identity,
+            engine_name=self._engine.name,
+            numerics_version=self._engine.numerics_version,
+            dtype=SERVED_DTYPE if self.settings.name == "openai" else self.settings.dtype,
+            reading=reading_of(self.settings),
+            chat_template_hash=self._engine.chat_template_hash,
+            repetition=self._repetition,
+        )
 
 
 def _seeds(question_ids: Sequence[str], settings: EngineSettings) -> Sequence[int | None]:
@@ -110,9 +174,14 @@ def _part(role: str, content: str) -> _Part:
     return _Part({"role": role, "content": content}, part_hash(role, content))
 
 
+def _digest(head: _Part | None, user: _Part, picture: Image | None) -> bytes:
+    parts = [user.digest] if head is None else [head.digest, user.digest]
+    return join_part_hashes([*parts, picture.digest] if picture else parts)
+
+
 def _heads(questions: pd.DataFrame, renderer: MessageRenderer) -> list[_Part | None]:
     templates = questions["template_id"].astype(object).where(questions["template_id"].notna(), None)
-    keys = list(zip(questions["persona_id"], templates, strict=True))
+    keys = list(zip(questions["persona_id"].tolist(), templates.tolist(), strict=True))
     known: dict[tuple[str, str | None], _Part | None] = {}
     for persona, template in dict.fromkeys(keys):
         message = renderer.system_message(persona, template)
@@ -120,7 +189,8 @@ def _heads(questions: pd.DataFrame, renderer: MessageRenderer) -> list[_Part | N
     return [known[key] for key in keys]
 
 
-def _users(questions: pd.DataFrame, items: pd.DataFrame, renderer: MessageRenderer) -> list[_Part]:
+def _texts(questions: pd.DataFrame, items: pd.DataFrame) -> dict[str, str]:
+    """The posts by item id."""
     texts: dict[str, str] = dict(zip(items["item_id"], items["text"], strict=True))
     missing = sorted(set(questions["item_id"]) - texts.keys())
     if missing:
@@ -128,6 +198,4 @@ def _users(questions: pd.DataFrame, items: pd.DataFrame, renderer: MessageRender
             f"table 'questions' names {counted(len(missing), 'item')} that table 'items' does not hold, "
             f"e.g. {missing[0]}; materialize both again"
         )
-    keys = list(zip(questions["item_id"], questions["option_order"], strict=True))
-    known = {key: _part("user", renderer.user_message(texts[key[0]], key[1])) for key in dict.fromkeys(keys)}
-    return [known[key] for key in keys]
+    return texts

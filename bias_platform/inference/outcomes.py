@@ -67,13 +67,15 @@ def scored_outcome(cell_id: str, item_id: str, logprobs: FloatArray, options: Se
 
 def written_outcome(cell_id: str, item_id: str, generation: Generation, task: TaskEntry) -> Outcome:
     """The outcome of a cell that was written."""
-    parsed = parse_answer(generation.text, generation.finish, task)
+    # half a character, which neither the ledger nor a table can hold, becomes a question mark
+    text = generation.text.encode("utf-8", "replace").decode()
+    parsed = parse_answer(text, generation.finish, task)
     return Outcome(
         cell_id,
         item_id,
         parsed.outcome,
         parsed.answer,
-        raw_text=generation.text,
+        raw_text=text,
         detail=parsed.detail,
         finish=generation.finish,
         input_tokens=generation.input_tokens,

@@ -5,6 +5,7 @@ Safetensors only, no code from repositories, no adapter merged: what is loaded i
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,20 +19,34 @@ from bias_platform.models.hub import fetch, published_weights
 from bias_platform.models.memory import BYTES_PER_WEIGHT, check_fits
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem
+from bias_platform.models.vision import load_processor, reads_pictures
 from bias_platform.models.weight_files import Weights, check_weight_files
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+NO_ADAPTER = "__base__"
+"""What a prompt names to be answered by the base itself; peft's own word for it."""
 
 
 class LoadedSystem(NamedTuple):
     """A system in memory."""
 
     model: Any
-    """a transformers (or peft) causal language model in evaluation mode"""
+    """a transformers (or peft) language model in evaluation mode"""
     tokenizer: Any
     chat_template_hash: str
     facts: dict[str, Any]
     """slug, weights (a number), bytes, dtype, device, context, adapter"""
+    processor: Any = None
+    """of a vision-language model: makes pictures and text into what the model takes; None: it reads text only"""
+
+
+class SystemsOnOneBase(NamedTuple):
+    """Systems that share a base, in memory together."""
+
+    loaded: LoadedSystem
+    """the base with all adapters; its facts are those of the whole"""
+    adapters: dict[str, str]
+    """slug -> what a prompt names as its adapter to be answered by that system"""
 
 
 def load_system(system: ResolvedSystem, *, dtype: str = "auto", device: str | None = None) -> LoadedSystem:
@@ -47,15 +62,46 @@ def load_system(system: ResolvedSystem, *, dtype: str = "auto", device: str | No
         ModelLoadError: gated, missing, offline, damaged, too large, without a chat template, or an adapter that does
             not fit.
     """
+    return _load(system, {} if system.adapter is None else {"default": system.adapter}, dtype, device)
+
+
+def load_systems_on_one_base(
+    systems: Sequence[ResolvedSystem], *, dtype: str = "auto", device: str | None = None
+) -> SystemsOnOneBase:
+    """Loads systems that are one base (or checkpoint) with different adapters, or without one: the base once.
+
+    Args:
+        systems: at least one, with different slugs.
+        dtype: as in `load_system`.
+        device: as in `load_system`.
+
+    Raises:
+        ModelLoadError: the systems are not on one base; or as in `load_system`.
+    """
+    first = systems[0]
+    strange = [system.slug for system in systems if system.source != first.source]
+    if strange:
+        raise ModelLoadError(
+            f"systems '{first.slug}' and '{strange[0]}' are not on one base ({first.source.title} and another), so "
+            "they cannot be loaded together; ask them one after the other"
+        )
+    names = {system.slug: NO_ADAPTER if system.adapter is None else f"adapter{n}" for n, system in enumerate(systems)}
+    folders = {names[system.slug]: system.adapter for system in systems if system.adapter is not None}
+    return SystemsOnOneBase(_load(first, folders, dtype, device), names if folders else {})
+
+
+def _load(system: ResolvedSystem, adapters: dict[str, Path], dtype: str, device: str | None) -> LoadedSystem:
     where = device or default_device()
     folder = source_folder(system.source, dtype, where)
     tokenizer = load_tokenizer(folder, system.source.title)
     template_hash = chat.chat_template_hash(tokenizer, system.source.title)
     model = load_base(folder, system.source, dtype=dtype, device=where)
-    if system.adapter is not None:
-        model = put_adapter(model, system.adapter, system.slug)
+    for name, adapter in adapters.items():
+        model = put_adapter(model, adapter, system.slug, name)
     model.eval().requires_grad_(False)
-    return LoadedSystem(model, tokenizer, template_hash, _facts(system, model))
+    processor = load_processor(folder, system.source.title) if reads_pictures(folder) else None
+    facts = _facts(system, model) | {"adapter": bool(adapters), "pictures": processor is not None}
+    return LoadedSystem(model, tokenizer, template_hash, facts, processor)
 
 
 def default_device() -> str:
@@ -116,8 +162,9 @@ def load_base(folder: Path, source: ModelSource, *, dtype: str, device: str, qua
     name = _dtype_name(source, dtype)
     _keep_quiet()
     options = {"quantization_config": quantization} if quantization is not None else {}
+    family = transformers.AutoModelForImageTextToText if reads_pictures(folder) else transformers.AutoModelForCausalLM
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(
+        model = family.from_pretrained(
             folder,
             dtype=name if name == "auto" else getattr(torch, name),
             device_map="auto" if device == "auto" else {"": device},
@@ -133,8 +180,14 @@ def load_base(folder: Path, source: ModelSource, *, dtype: str, device: str, qua
     return model
 
 
-def put_adapter(model: Any, adapter: Path, slug: str) -> Any:
+def put_adapter(model: Any, adapter: Path, slug: str, name: str = "default") -> Any:
     """Puts a LoRA adapter on a model, unmerged.
+
+    Args:
+        model: the base, or a base that holds adapters already; the first one is the active one.
+        adapter: folder.
+        slug: of the system, for messages.
+        name: by which prompts name the adapter.
 
     Raises:
         ModelLoadError: it is missing, damaged, or made for another base.
@@ -143,7 +196,12 @@ def put_adapter(model: Any, adapter: Path, slug: str) -> Any:
 
     check_weight_files(adapter, ADAPTER_WEIGHTS)
     try:
-        return peft.PeftModel.from_pretrained(model, adapter, is_trainable=False, local_files_only=True)
+        if isinstance(model, peft.PeftModel):
+            model.load_adapter(str(adapter), name, is_trainable=False, local_files_only=True)
+            return model
+        return peft.PeftModel.from_pretrained(
+            model, adapter, adapter_name=name, is_trainable=False, local_files_only=True
+        )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelLoadError(
             f"the adapter in {adapter} does not fit the base of system '{slug}' ({_first_line(error)}); train it on "
@@ -194,7 +252,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _facts(system: ResolvedSystem, model: Any) -> dict[str, Any]:
-    configuration = model.config
+    configuration = model.config.get_text_config()
     return {
         "system": system.slug,
         "weights": int(sum(parameter.numel() for parameter in model.parameters())),
@@ -202,6 +260,5 @@ def _facts(system: ResolvedSystem, model: Any) -> dict[str, Any]:
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
         "context": getattr(configuration, "max_position_embeddings", None),
-        "adapter": system.adapter is not None,
         "quantization": system.quantization,
     }

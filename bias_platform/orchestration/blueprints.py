@@ -30,9 +30,10 @@ CODE_VERSIONS = {
     "adapters": "1",
     "checkpoints": "1",
     "systems": "1",
-    "predictions": "1",
+    "predictions": "2",
+    "repeats": "1",
     "index": "1",
-    "report": "3",
+    "report": "4",
     "power": "1",
 }
 """Raise one when the code of a room changes what it would publish: its artefacts then count as out of date."""
@@ -124,6 +125,7 @@ class Blueprints:
             "dimensions": entry.dimensions,
             "no_persona_baseline": entry.no_persona_baseline,
             "option_orders": entry.option_orders,
+            "replicates": entry.replicates,
         }
 
     def examples(self, learner: str) -> Blueprint:
@@ -179,17 +181,43 @@ class Blueprints:
             f"prompts/{study}_questions[{persona}]": digest,
             system_name: self._current_system_version(system, system_name),
         }
-        parameters = {"engine": entry.engine, "maximum_failed_share": entry.maximum_failed_share}
+        parameters = {"engine": entry.engine.deciding(), "maximum_failed_share": entry.maximum_failed_share}
         folder = self.lake.prediction_partition(study, system, persona)
         return self._make("predictions", f"predictions/{study}[{system}|{persona}]", folder, inputs, parameters)
+
+    def repeat(self, study: str, system: str, name: str) -> Blueprint:
+        """One partition of a study's noise floor. Only what is asked again counts as its input, and how."""
+        entry = self.catalog.studies[study]
+        floor = entry.noise_floor
+        assert floor is not None
+        questions = self._manifest(self.lake.questions(study), f"prompts/{study}_questions")
+        digests: dict[str, str] = questions.facts["persona_digests"]
+        control = self.catalog.persona_sets[entry.persona_set].control.id
+        asked = [persona for persona in digests if persona in (*floor.personas, control) or not floor.personas]
+        system_name = f"models/systems[{system}]"
+        inputs = {
+            f"prompts/{study}_questions[asked again]": value_hash({persona: digests[persona] for persona in asked}),
+            system_name: self._current_system_version(system, system_name),
+        }
+        repeat = floor.named(name)
+        parameters = {
+            "engine": repeat.applied_to(entry.engine).deciding(),
+            "repetition": repeat.repetition(floor.seed),
+            "items": {"n": floor.items, "seed": floor.seed},
+            "maximum_failed_share": entry.maximum_failed_share,
+        }
+        folder = self.lake.repeat_partition(study, system, name)
+        return self._make("repeats", f"predictions/{study}_repeats[{system}|{name}]", folder, inputs, parameters)
 
     def index(self, study: str, partition_versions: dict[str, str]) -> Blueprint:
         """The table of contents of a study's prediction partitions (key -> data version)."""
         inputs = {f"predictions/{study}": value_hash(partition_versions)}
         return self._make("index", f"predictions/{study}_index", self.lake.index(study), inputs, {})
 
-    def report(self, study: str, partition_versions: dict[str, str]) -> Blueprint:
-        """The regression report over these prediction partitions (key -> data version)."""
+    def report(
+        self, study: str, partition_versions: dict[str, str], repeat_versions: dict[str, str] | None = None
+    ) -> Blueprint:
+        """The regression report over these partitions of predictions and of the noise floor (key -> data version)."""
         entry = self.catalog.studies[study]
         questions = f"prompts/{study}_questions"
         inputs = {
@@ -197,8 +225,12 @@ class Blueprints:
             f"corpora/{entry.corpus}": self._version(self.lake.corpus(entry.corpus), f"corpora/{entry.corpus}"),
             f"predictions/{study}": value_hash(partition_versions),
         }
-        # what is assumed of answers beforehand changes nothing in what is found
-        declared = entry.model_dump(mode="json", by_alias=True, exclude={"power"})
+        # what is assumed of answers beforehand, and at what pace and price they come, changes nothing in what is found
+        declared = entry.model_dump(mode="json", by_alias=True, exclude={"power", "budget", "engine", "noise_floor"})
+        declared["engine"] = entry.engine.deciding()
+        if entry.noise_floor is not None:
+            declared["noise_floor"] = entry.noise_floor.model_dump(mode="json")
+            inputs[f"predictions/{study}_repeats"] = value_hash(repeat_versions)
         parameters = {"study": declared, "task": self.catalog.tasks[entry.task]}
         return self._make(
             "report", f"reports/{study}_regression", self.lake.report(study, "regression"), inputs, parameters

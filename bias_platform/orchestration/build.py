@@ -19,6 +19,7 @@ from bias_platform.orchestration.assets.models import (
 from bias_platform.orchestration.assets.power import power_assets
 from bias_platform.orchestration.assets.predictions import index_asset, prediction_assets
 from bias_platform.orchestration.assets.prompts import Checked, example_assets, persona_assets, question_assets
+from bias_platform.orchestration.assets.repeats import repeat_assets
 from bias_platform.orchestration.assets.reports import report_assets
 from bias_platform.orchestration.automation import catalog_watch, nightly_schedule
 from bias_platform.orchestration.compute import LocalCompute
@@ -71,6 +72,8 @@ def _checked_assets(house: House) -> list[Checked]:
     checked.append(system_assets(house))
     for study in catalog.studies:
         checked += [power_assets(house, study), prediction_assets(house, study), index_asset(house, study)]
+        if catalog.studies[study].noise_floor is not None:
+            checked.append(repeat_assets(house, study))
         checked.append(report_assets(house, study))
     return checked
 

@@ -70,6 +70,10 @@ class Keys:
         """One combined version of all of a study's predictions."""
         return self._key("predictions", f"{study}_index")
 
+    def repeats(self, study: str) -> dg.AssetKey:
+        """Answers to the same questions asked again, partitioned by model and repeat."""
+        return self._key("predictions", f"{study}_repeats")
+
     def report(self, study: str, kind: str = "regression") -> dg.AssetKey:
         """A report of a study: `regression`, what was found; `power`, what could be found."""
         return self._key("reports", f"{study}_{kind}")

@@ -7,6 +7,7 @@ from functools import cached_property
 import dagster as dg
 
 from bias_platform.catalog.entries import Catalog
+from bias_platform.catalog.noise_settings import RepeatSettings
 from bias_platform.catalog.recipes import learners, model_slugs
 from bias_platform.catalog.systems import all_systems, parse_system, study_personas
 
@@ -66,6 +67,24 @@ class Partitions:
             for system in entry.systems
             for persona in personas
         ]
+
+    def repeat_grid(self, study: str) -> dg.MultiPartitionsDefinition:
+        """System x repeat of a study's noise floor."""
+        names = [repeat.name for repeat in self._repeats(study)]
+        return dg.MultiPartitionsDefinition({"model": self.systems, "repeat": dg.StaticPartitionsDefinition(names)})
+
+    def repeat_keys(self, study: str) -> list[dg.MultiPartitionKey]:
+        """The keys of that grid that the study declares; none without a noise floor."""
+        return [
+            dg.MultiPartitionKey({"model": system, "repeat": repeat.name})
+            for system in self.catalog.studies[study].systems
+            for repeat in self._repeats(study)
+            if not repeat.systems or system in repeat.systems
+        ]
+
+    def _repeats(self, study: str) -> tuple[RepeatSettings, ...]:
+        floor = self.catalog.studies[study].noise_floor
+        return floor.repeats if floor else ()
 
     def _model_set(self, belongs: Callable[[str], bool]) -> dg.StaticPartitionsDefinition:
         return dg.StaticPartitionsDefinition([slug for slug in model_slugs(self.catalog) if belongs(slug)])

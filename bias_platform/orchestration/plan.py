@@ -16,6 +16,7 @@ from bias_platform.catalog.systems import parse_system, study_personas
 from bias_platform.errors import ArtifactError
 from bias_platform.orchestration.assets.models import recipe_versions
 from bias_platform.orchestration.assets.predictions import current_versions
+from bias_platform.orchestration.assets.repeats import current_repeats
 from bias_platform.orchestration.blueprints import Blueprint
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.recording import latest_record, record_version
@@ -36,8 +37,9 @@ class Step(NamedTuple):
         if not self.partitions:
             return name
         models = list(dict.fromkeys(key.split("|")[0] for key in self.partitions))
-        personas = len({key.partition("|")[2] for key in self.partitions})
-        each = f" x {personas} personas" if "|" in self.partitions[0] and personas > 1 else ""
+        count = len({key.partition("|")[2] for key in self.partitions})
+        noun = "repeats" if name.endswith("_repeats") else "personas"
+        each = f" x {count} {noun}" if "|" in self.partitions[0] and count > 1 else ""
         return f"{name} [{', '.join(models)}{each}]"
 
 
@@ -54,8 +56,12 @@ def study_plan(house: House, study: str) -> list[Step]:
         Step(keys.questions(study), partial(draw.questions, study)),
         *_model_steps(house, study, learning),
         *_prediction_steps(house, study),
+        *_repeat_steps(house, study),
         Step(keys.index(study), lambda: draw.index(study, current_versions(house, study))),
-        Step(keys.report(study), lambda: draw.report(study, current_versions(house, study))),
+        Step(
+            keys.report(study),
+            lambda: draw.report(study, current_versions(house, study), current_repeats(house, study)),
+        ),
     ]
 
 
@@ -121,6 +127,18 @@ def _prediction_steps(house: House, study: str) -> list[Step]:
         Step(house.keys.predictions(study), draw, tuple(f"{system}|{persona}" for persona in personas))
         for system in entry.systems
     ]
+
+
+def _repeat_steps(house: House, study: str) -> list[Step]:
+    """One step a system that is asked again."""
+
+    def draw(partition: str) -> Blueprint:
+        return house.blueprints.repeat(study, *partition.split("|"))
+
+    by_system: dict[str, list[str]] = {}
+    for key in map(str, house.partitions.repeat_keys(study)):
+        by_system.setdefault(key.split("|")[0], []).append(key)
+    return [Step(house.keys.repeats(study), draw, tuple(keys)) for keys in by_system.values()]
 
 
 def _is_done(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None, draw: Draw) -> bool:

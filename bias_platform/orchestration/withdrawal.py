@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from bias_platform.corpora.cleaning import clean_text
 from bias_platform.errors import UserError
 from bias_platform.inference.ledger import Ledger
+from bias_platform.inference.ledger_recovery import files_set_aside
 from bias_platform.storage import Lake, publish, read_manifest, read_table, write_table
 from bias_platform.storage.manifest import MANIFEST
 from bias_platform.storage.names import ITEMS
@@ -137,6 +138,9 @@ def _forget_in_ledgers(lake: Lake, ids: set[str]) -> Iterator[str]:
         with Ledger.open(path, wait=False) as ledger:
             rows = ledger.forget(sorted(ids))
         yield f"{path}: {rows} outcomes deleted"
+        for aside in files_set_aside(path):
+            aside.unlink()
+            yield f"{aside}: damaged ledger deleted, it may hold the posts"
 
 
 def _forget_in_artifact(folder: Path, ids: set[str]) -> Iterator[str]:

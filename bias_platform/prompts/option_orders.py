@@ -11,8 +11,8 @@ def balanced_orders(options: int, orders: int) -> tuple[tuple[int, ...], ...]:
     once; for an odd number this needs 2 x options orders, the square and its mirror image.
 
     Args:
-        options: how many options there are, 2 or more.
-        orders: how many orders are wanted; at most `options` (even) or 2 x `options` (odd).
+        options: how many options there are: 2 or more, or 0 for a task that has none.
+        orders: how many orders are wanted; at most `options` (even) or 2 x `options` (odd), and 1 without options.
 
     Returns:
         for each order, the canonical positions as shown.
@@ -22,7 +22,13 @@ def balanced_orders(options: int, orders: int) -> tuple[tuple[int, ...], ...]:
 
     >>> balanced_orders(4, 2)
     ((0, 1, 2, 3), (3, 2, 1, 0))
+    >>> balanced_orders(0, 1)
+    ((),)
     """
+    if options == 0:
+        if orders != 1:
+            raise CatalogError(f"option_orders: a task without options has no orders of them; allowed: 1, not {orders}")
+        return ((),)
     square = _williams_square(options)
     mirrored = [row[::-1] for row in square]
     if options % 2 == 0:  # the square holds the mirror image of each of its rows
@@ -42,6 +48,8 @@ def order_text(order: tuple[int, ...]) -> str:
 
     >>> order_text((1, 0))
     '1-0'
+    >>> order_text(())
+    ''
     """
     return "-".join(map(str, order))
 

@@ -5,7 +5,7 @@ items, personas or templates are called. Two studies that ask the same share the
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +15,6 @@ from bias_platform.catalog.entries import TaskEntry
 from bias_platform.errors import TableError, bullet_list
 from bias_platform.prompts.option_orders import balanced_orders, order_text
 
-_REPLICATE = 0  # decoding is deterministic: a repeated question would carry nothing
-
 
 class _Way(NamedTuple):
     """One way of asking: all of a question but its item."""
@@ -24,7 +22,8 @@ class _Way(NamedTuple):
     persona_id: str
     template_id: str | None
     option_order: str
-    digest: bytes
+    digests: list[bytes]
+    """one a replicate"""
 
 
 def build_questions(
@@ -34,54 +33,62 @@ def build_questions(
     task_slug: str,
     task: TaskEntry,
     option_orders: int = 1,
+    replicates: int = 1,
 ) -> pd.DataFrame:
     """Builds the table `Questions`.
+
+    Replicates stand next to each other: what is said in them is the same, and an engine reads it once.
 
     Args:
         items: a table `Items`.
         personas: a table `Personas`; the baseline is asked without template, once an item and option order.
         templates: template id -> wording.
         task_slug: part of the id, with the task's version, question and options.
-        option_orders: balanced orders of the options, each asked of everything.
+        option_orders: balanced orders of the options, each asked of everything; 1 for tasks without options, whose
+            one order is "".
+        replicates: how often each question is asked, each time under an id of its own; those of the first stay the
+            same however many there are.
 
     Returns:
-        one row a question, ordered by persona, template, option order, item (each as given).
+        one row a question, ordered by persona, template, option order, item (each as given), replicate.
 
     Raises:
         TableError: two items, personas or templates have the same text, so that their questions would be the same.
+        CatalogError: there are not that many balanced orders.
     """
     _check_distinct(items, personas, templates)
     orders = [order_text(order) for order in balanced_orders(len(task.options), option_orders)]
-    ways = list(_ways(personas, templates, _task_digest(task_slug, task), orders))
+    ways = list(_ways(personas, templates, _task_digest(task_slug, task), orders, replicates))
     item_digests = [hashlib.blake2b(text.encode(), digest_size=32).digest() for text in items["text"]]
-    n = len(items)
+    item_ids = items["item_id"].to_numpy(object)
+    n = len(items) * replicates
     return pd.DataFrame(
         {
-            "question_id": np.array([qid for way in ways for qid in _ids(way.digest, item_digests)], dtype=object),
-            "item_id": np.tile(items["item_id"].to_numpy(object), len(ways)),
+            "question_id": np.array([qid for way in ways for qid in _ids(way.digests, item_digests)], dtype=object),
+            "item_id": np.tile(np.repeat(item_ids, replicates), len(ways)),
             "persona_id": _repeated([way.persona_id for way in ways], n),
             "template_id": _repeated([way.template_id for way in ways], n),
             "option_order": _repeated([way.option_order for way in ways], n),
-            "replicate": np.full(n * len(ways), _REPLICATE, dtype=np.int64),
+            "replicate": np.tile(np.arange(replicates, dtype=np.int64), len(ways) * len(items)),
         }
     )
 
 
-def _ids(way: bytes, item_digests: list[bytes]) -> list[str]:
+def _ids(ways: Sequence[bytes], item_digests: Sequence[bytes]) -> list[str]:
     blake = hashlib.blake2b
-    return [blake(way + item, digest_size=16).hexdigest() for item in item_digests]
+    return [blake(way + item, digest_size=16).hexdigest() for item in item_digests for way in ways]
 
 
-def _ways(personas: pd.DataFrame, templates: Mapping[str, str], task: bytes, orders: list[str]) -> list[_Way]:
-    ways = []
+def _ways(
+    personas: pd.DataFrame, templates: Mapping[str, str], task: bytes, orders: Sequence[str], replicates: int
+) -> Iterator[_Way]:
     for persona_id, phrase, role in personas[["persona_id", "phrase", "role"]].itertuples(index=False):
         wordings = [(None, None)] if role == "baseline" else list(templates.items())
+        said = None if role == "baseline" else phrase
         for template_id, template in wordings:
             for order in orders:
-                said = None if role == "baseline" else phrase
-                digest = _digest(task.hex(), said, template, order, str(_REPLICATE))
-                ways.append(_Way(persona_id, template_id, order, digest))
-    return ways
+                digests = [_digest(task.hex(), said, template, order, str(number)) for number in range(replicates)]
+                yield _Way(persona_id, template_id, order, digests)
 
 
 def _task_digest(slug: str, task: TaskEntry) -> bytes:

@@ -48,7 +48,7 @@ class Renderer:
         return fill_template(self._templates[template_id], phrase)
 
     def user_message(self, text: str, option_order: str) -> str:
-        """The task's question about one post, options in the order given (e.g. `0-1-2-3`)."""
+        """The task's question about one post, options in the order given (e.g. `0-1-2-3`; "" where there are none)."""
         block = self._blocks.get(option_order)
         if block is None:
             block = self._blocks[option_order] = self._option_block(option_order)
@@ -63,7 +63,7 @@ class Renderer:
         return [user] if system is None else [{"role": "system", "content": system}, user]
 
     def _option_block(self, option_order: str) -> str:
-        places = [int(place) for place in option_order.split("-")]
+        places = [int(place) for place in option_order.split("-")] if option_order else []
         if sorted(places) != list(range(len(self._lines))):
             raise ValueError(f"'{option_order}' is no order of {len(self._lines)} options")
         return "\n".join(self._lines[place] for place in places)
@@ -86,6 +86,8 @@ def _check(task: TaskEntry, templates: Mapping[str, str]) -> None:
         problems.append("the task's question must contain {content} exactly once")
     if task.question.count("{options}") > 1:
         problems.append("the task's question must contain {options} at most once")
+    if "{options}" in task.question and not task.options:
+        problems.append("the task's question contains {options}, but the task has no options")
     wrong = [name for name, template in templates.items() if template.count("{persona}") != 1]
     problems += [f"the template '{name}' must contain {{persona}} exactly once" for name in wrong]
     if problems:

@@ -49,6 +49,8 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("Log-odds", "The scale on which the mixed model is linear; its effects are for one and the same item."),
     ("Score", "The log-probability that a system gives an option. The answer is the option with the highest one."),
     ("Margin", "How far the scores favour Yes: score of Yes minus that of all other judgements together."),
+    ("Noise floor", "How many answers flip when the same questions are asked again: what serving alone moves."),
+    ("Flip", "Two answers to one question that are not the same, from two systems or from one asked twice."),
     ("Item-paired", "Without a model: each item’s answers to two personas are compared, then averaged over items."),
     _ADJUSTMENT,
     ("Within margin", "Shown, by two one-sided tests, to be smaller than the margin that was set beforehand."),

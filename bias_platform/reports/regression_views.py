@@ -6,6 +6,7 @@ import pandas as pd
 
 from bias_platform.reports.formats import count, p_value, percent, points, text, yes_no
 from bias_platform.reports.model_views import MODEL_VIEWS
+from bias_platform.reports.noise_views import NOISE_VIEWS
 from bias_platform.reports.scored_views import SCORED_VIEWS
 from bias_platform.reports.shared_columns import (
     ADJUSTED,
@@ -146,6 +147,7 @@ def _degenerate(tables: Tables) -> TableView:
 
 _VIEWS: dict[str, Callable[[Tables], TableView]] = {
     **VIEWS,
+    **NOISE_VIEWS,
     **SCORED_VIEWS,
     **MODEL_VIEWS,
     "contrasts": _contrasts(PRIMARY),

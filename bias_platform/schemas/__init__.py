@@ -10,6 +10,7 @@ from bias_platform.schemas.tables import (
     Personas,
     Predictions,
     Questions,
+    Repeats,
     TrainingExamples,
     TrainingLog,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Personas",
     "Predictions",
     "Questions",
+    "Repeats",
     "TrainingExamples",
     "TrainingLog",
     "validate_table",

@@ -41,6 +41,7 @@ from bias_platform.schemas.results_of_models import (
     TermTests,
     VarianceComponents,
 )
+from bias_platform.schemas.results_of_noise import FLOORS, NoiseFloors, RepeatedContrasts, SystemFlips
 from bias_platform.schemas.results_without_model import (
     AnswerShares,
     BaselineDifferences,
@@ -181,6 +182,9 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "persona_outcomes": PersonaOutcomes,
     "answer_shares": AnswerShares,
     "serving_noise": ServingNoise,
+    "noise_floor": NoiseFloors,
+    "repeated_contrasts": RepeatedContrasts,
+    "system_flips": SystemFlips,
     "persona_probabilities": PersonaProbabilities,
     "control_contrasts": ControlContrasts,
     "persona_pairs": PersonaPairs,
@@ -205,6 +209,7 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
 
 __all__ = [
     "BEYOND_WORDING",
+    "FLOORS",
     "GROUPS_OF_PERSONAS",
     "ITEM_PAIRED",
     "LENIENT",
@@ -231,16 +236,19 @@ __all__ = [
     "GroupProbabilities",
     "HumanAgreement",
     "ModelFits",
+    "NoiseFloors",
     "PatternNull",
     "PersonaOutcomes",
     "PersonaPairs",
     "PersonaProbabilities",
+    "RepeatedContrasts",
     "ScoredChanges",
     "ScoredContrasts",
     "ScoredMargins",
     "ServingNoise",
     "StandingOut",
     "SystemChanges",
+    "SystemFlips",
     "SystemOutcomes",
     "TermTests",
     "TestFamilies",

@@ -80,12 +80,21 @@ class Predictions(_Table):
     )
     raw_text: Series[str] = pa.Field(nullable=True, description="what the model wrote; generated tasks only")
     detail: Series[str] = pa.Field(nullable=True, description="why there is no answer")
+    finish: Series[str] = pa.Field(
+        nullable=True, isin=["stop", "length", "filter"], description="why writing ended; generated tasks only"
+    )
 
     @pa.dataframe_check(error="an answer is there exactly when the outcome is 'answered'")
     @classmethod
     def answer_matches_outcome(cls, table: pd.DataFrame) -> pd.Series:
         """No answer without outcome `answered`, none missing with it."""
         return table["answer"].notna() == (table["outcome"] == "answered")
+
+
+class Repeats(Predictions):
+    """One row a question of the noise floor, answered (or not) again by one system."""
+
+    repeat: Series[str] = pa.Field(description="name of the asking-again")
 
 
 class TrainingExamples(_Table):

@@ -81,6 +81,10 @@ class Lake:
         """The table of contents of a study's predictions."""
         return self._at("predictions", f"{study}_index")
 
+    def repeat_partition(self, study: str, system: str, repeat: str) -> Path:
+        """One partition of a study's noise floor: `part.parquet` and its manifest."""
+        return self._at("predictions", f"{study}_repeats") / f"model={system}" / f"repeat={repeat}"
+
     def report(self, study: str, kind: str) -> Path:
         """A report's page and tables."""
         return self._at("reports", f"{study}_{kind}")

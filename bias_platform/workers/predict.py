@@ -1,127 +1,66 @@
 """Puts a study's questions to one system, and publishes each persona's answers as soon as they are complete."""
 
-import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
-
 from bias_platform.catalog.engine_settings import EngineSettings
-from bias_platform.catalog.entries import TaskEntry
-from bias_platform.inference.answering import answer_persona
-from bias_platform.inference.engines.registry import EngineOrder, identity_for, lazy_engine
+from bias_platform.errors import FailedCellsError
+from bias_platform.inference.answering import LookedUp, ask_missing, look_up
 from bias_platform.inference.ledger import Ledger
-from bias_platform.inference.spending import Spending
-from bias_platform.models.system import ResolvedSystem, located
-from bias_platform.progress import Progress, ProgressPrinter
-from bias_platform.prompts.rendering import Renderer
-from bias_platform.schemas import Predictions, validate_table
-from bias_platform.storage import publish, read_table, write_table
-from bias_platform.storage.names import ITEMS, PART, PERSONAS, QUESTIONS
+from bias_platform.inference.run_display import PartitionDisplay, RunDisplay
+from bias_platform.storage import publish
+from bias_platform.storage.names import PART
+from bias_platform.workers.asked_system import AskedSystem
 from bias_platform.workers.session import Publication, Session, run_worker
-from bias_platform.workers.weights import verify_weights
-
-
-class Answering:
-    """What all personas of a system share; the model is loaded only when there is something to ask."""
-
-    def __init__(self, session: Session) -> None:
-        request = session.request
-        self.session = session
-        system = ResolvedSystem.model_validate_json(Path(request["system"]).read_text("utf-8"))
-        self.system = located(system, Path(request["lake"]))
-        self.settings = EngineSettings.model_validate(request["engine"])
-        self.task = TaskEntry.model_validate(request["task"])
-        folder = Path(request["questions"])
-        self.questions = read_table(folder / QUESTIONS, request["study"])
-        self.items = read_table(folder / ITEMS, request["study"])
-        personas = read_table(folder / PERSONAS, request["study"])
-        self.renderer = Renderer(self.task, personas, request["templates"])
-
-        identity = identity_for(self.settings, self.system)
-        order = EngineOrder(self.system, self.settings, identity, Spending())
-        self.engine = lazy_engine(order, before=self._before_loading)
-
-    def _before_loading(self) -> None:
-        self.session.say(f"loading {self.system.slug}")
-        verify_weights(self.system.source, self.system.adapter)
 
 
 def work(session: Session) -> None:
-    """Request: study, lake (folder), system (path), task, templates, questions (folder), engine, ledger,
-    partitions (persona -> publication), maximum_failed_share."""
-    answering = Answering(session)
-    ledger_path = Path(session.request["ledger"])
+    """Request: see `AskedSystem`; engine (EngineSettings), partitions (persona -> publication), maximum_failed_share.
+
+    A persona with too many failures is not published, the others are; all such personas are said at the end.
+    """
+    asked = AskedSystem(session, EngineSettings.model_validate(session.request["engine"]))
     wanted = {name: Publication.model_validate(each) for name, each in session.request["partitions"].items()}
-    asked = answering.questions["persona_id"].value_counts()
-    printer = session.progress(answering.system.slug)
-    total, done = int(asked[list(wanted)].sum()), 0
-    with Ledger.open(ledger_path, wait=True, on_wait=session.say) as ledger:
+    refused: list[str] = []
+    with asked.open_ledger() as ledger:
+        found = {persona: look_up(asked.cells_of(asked.asked_of(persona)), ledger) for persona in wanted}
+        display = _display(asked, found)
         for persona, publication in wanted.items():
-            whole = _Part(printer, done, total, persona)
-            _answer(session, answering, ledger, persona=persona, publication=publication, on_progress=whole)
-            done += int(asked[persona])
+            try:
+                _answer(asked, ledger, found.pop(persona), publication, display.partition(persona))
+            except FailedCellsError as error:
+                refused.append(f"persona '{persona}': {error}")
+    if refused:
+        raise FailedCellsError("\n".join(refused))
 
 
-@dataclass
-class _Part:
-    """Turns the progress of one persona into that of the whole system, and keeps what came from the ledger."""
-
-    printer: ProgressPrinter
-    before: int
-    total: int
-    persona: str
-    from_ledger: int | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Takes a report of `answer_persona`, whose first one tells what the ledger holds."""
-        if self.from_ledger is None:
-            self.from_ledger = progress.done
-        note = f"{self.persona}, {progress.note}" if progress.note else self.persona
-        self.printer(Progress(self.before + progress.done, self.total, progress.unit, note))
+def _display(asked: AskedSystem, found: dict[str, LookedUp]) -> RunDisplay:
+    total = sum(len(looked_up.cells) for looked_up in found.values())
+    missing = sum(len(looked_up.missing) for looked_up in found.values())
+    return RunDisplay(
+        asked.session.say,
+        asked.system.slug,
+        total=total,
+        known=total - missing,
+        engine=asked.engine,
+        spending=asked.spending,
+    )
 
 
 def _answer(
-    session: Session,
-    answering: Answering,
-    ledger: Ledger,
-    *,
-    persona: str,
-    publication: Publication,
-    on_progress: _Part,
+    asked: AskedSystem, ledger: Ledger, looked_up: LookedUp, publication: Publication, display: PartitionDisplay
 ) -> None:
-    started = time.monotonic()
-    table = answer_persona(
-        answering.questions[answering.questions["persona_id"] == persona],
-        answering.items,
-        renderer=answering.renderer,
-        task=answering.task,
-        engine=answering.engine,
+    answered = ask_missing(
+        looked_up,
+        task=asked.task,
+        engine=asked.engine,
         ledger=ledger,
-        system=answering.system,
-        settings=answering.settings,
-        on_progress=on_progress,
-        maximum_failed_share=session.request["maximum_failed_share"],
+        on_standing=display,
+        maximum_failed_share=asked.session.request["maximum_failed_share"],
     )
-    validate_table(table, Predictions, publication.name)
     with publish(**publication.arguments()) as staging:
-        staging.rows[PART] = write_table(table, staging.folder / PART)
-        staging.facts.update(_facts(table, answering.task))
-    held = on_progress.from_ledger or 0
-    asked = {"cells_asked": len(table) - held, "cells_from_ledger": held, "cells_kept": 0}
-    session.published(persona, staging.published, **asked, seconds=time.monotonic() - started)
-
-
-def _facts(table: pd.DataFrame, task: TaskEntry) -> dict[str, Any]:
-    answered = table["outcome"] == "answered"
-    yes = table.loc[answered, "answer"].isin(task.positive)
-    return {
-        "questions": len(table),
-        "outcomes": table["outcome"].value_counts().to_dict(),
-        "coverage": float(answered.mean()),
-        "yes_rate": float(yes.mean()) if len(yes) else None,
-    }
+        written = answered.write(staging.folder / PART)
+        staging.rows[PART] = written.rows
+        staging.facts.update(written.facts)
+    persona = str(looked_up.cells.questions["persona_id"].iloc[0])
+    asked.session.published(persona, staging.published, **display.metadata())
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from bias_platform.workers.session import Publication, Session, as_base64, run_w
 
 
 def work(session: Session) -> None:
-    """Request: publication, catalog, study_slug, study, task, partitions (key -> folder), questions (folder),
-    annotations (path), corpus, models (slug -> ModelEntry), templates."""
+    """Request: publication, catalog, study_slug, study, task, partitions and repeats (key -> folder), questions
+    (folder), annotations (path), corpus, models (slug -> ModelEntry), templates."""
     request = session.request
     publication = Publication.model_validate(request["publication"])
     results = analyse_study(_inputs(request), session.say)
@@ -38,7 +38,7 @@ def _inputs(request: dict[str, Any]) -> StudyInputs:
     questions = Path(request["questions"])
     items = read_table(questions / ITEMS, "questions")
     return StudyInputs(
-        predictions=_predictions(request["partitions"]),
+        predictions=_under_each_other(request["partitions"]),
         personas=read_table(questions / PERSONAS, "questions"),
         study=study,
         task=task,
@@ -47,10 +47,11 @@ def _inputs(request: dict[str, Any]) -> StudyInputs:
         templates=request["templates"],
         served_as=_served_as(study, request["models"]),
         texts=items if study.analysis.show_texts else None,
+        repeats=_under_each_other(request["repeats"]) if request["repeats"] else None,
     )
 
 
-def _predictions(partitions: dict[str, str]) -> pd.DataFrame:
+def _under_each_other(partitions: dict[str, str]) -> pd.DataFrame:
     parts = [read_table(Path(folder) / PART, key) for key, folder in partitions.items()]
     return pd.concat(parts, ignore_index=True)
 

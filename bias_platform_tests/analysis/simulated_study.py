@@ -75,6 +75,7 @@ def _predictions(design: Design, personas: list[str], drawn: Drawn, rng: np.rand
         answer=answer,
         option_logprobs=pd.Series(scores, dtype=object),
         raw_text=None,
+        finish=None,
         detail=None,
     )
 

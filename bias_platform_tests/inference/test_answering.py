@@ -11,20 +11,22 @@ import pytest
 from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.catalog.entries import OptionEntry, TaskEntry
 from bias_platform.errors import TableError, UserError
-from bias_platform.inference.answering import answer_persona, missing_cells
+from bias_platform.inference.answering import Standing, ask_missing, look_up
+from bias_platform.inference.cells import CellTable
 from bias_platform.inference.engines.base import (
+    NO_USAGE,
     EngineIdentity,
     EngineStats,
     Failure,
     LazyEngine,
     Prompt,
     ScoredBatch,
+    Usage,
 )
 from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.inference.ledger import Ledger, LedgerReader
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem
-from bias_platform.progress import Progress
 from bias_platform.prompts.questions import build_questions
 from bias_platform.prompts.rendering import Renderer
 
@@ -41,14 +43,22 @@ SYSTEM = ResolvedSystem(slug="small+kind@nf4", source=ModelSource(kind="folder",
 class Scripted:
     """An engine whose scores follow from the text; it can fail some prompts and die after some batches."""
 
-    def __init__(self, fails: dict[str, Failure] | None = None, dies_after: int | None = None, width: int = 4) -> None:
+    def __init__(
+        self,
+        fails: dict[str, Failure] | None = None,
+        dies_after: int | None = None,
+        width: int = 4,
+        usage: Usage = NO_USAGE,
+    ) -> None:
         self.identity, self.stats = IDENTITY, EngineStats()
-        self.fails, self.dies_after, self.width = fails or {}, dies_after, width
+        self.fails, self.dies_after, self.width, self.usage = fails or {}, dies_after, width, usage
         self.asked: list[Prompt] = []
+        self.calls: list[int] = []
 
     def score_choices(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], scoring: str
     ) -> Iterator[ScoredBatch]:
+        self.calls += [len(prompts)] if prompts else []
         for number, start in enumerate(range(0, len(prompts), self.width)):
             if number == self.dies_after:
                 raise RuntimeError("the machine went away")
@@ -59,7 +69,7 @@ class Scripted:
             scores = [
                 [-float(len(str(prompts[row].messages)) * (k + 1) % 7) - k / 10 for k in range(3)] for row in good
             ]
-            yield ScoredBatch(good, np.array(scores).reshape(len(good), len(options[start])), failures)
+            yield ScoredBatch(good, np.array(scores).reshape(len(good), len(options[start])), failures, self.usage)
 
 
 class World:
@@ -73,13 +83,19 @@ class World:
         self.renderer = Renderer(TASK, self.personas, TEMPLATES)
         self.questions = build_questions(self.items, self.personas, TEMPLATES, "rude", TASK)
 
-    def answer(self, engine: Any, path: Path, **changes: Any) -> pd.DataFrame:
+    def cells(self, questions: pd.DataFrame | None = None, **changes: Any) -> CellTable:
         arguments = {
-            "renderer": self.renderer, "task": TASK, "engine": engine, "system": SYSTEM,
-            "settings": EngineSettings(), "on_progress": lambda progress: None,
+            "renderer": self.renderer, "system": SYSTEM, "settings": EngineSettings(), "engine": IDENTITY,
         } | changes  # fmt: skip
+        return CellTable(self.questions if questions is None else questions, self.items, **arguments)
+
+    def answer(
+        self, engine: Any, path: Path, questions: pd.DataFrame | None = None, maximum: float = 0.0, **changes: Any
+    ) -> pd.DataFrame:
+        cells = self.cells(questions, **{"engine": engine.identity} | changes)
         with Ledger.open(path, wait=False) as ledger:
-            return answer_persona(arguments.pop("questions", self.questions), self.items, ledger=ledger, **arguments)
+            looked_up = look_up(cells, ledger)
+            return ask_missing(looked_up, task=TASK, engine=engine, ledger=ledger, maximum_failed_share=maximum).table()
 
 
 @pytest.fixture
@@ -181,7 +197,7 @@ NO_MEMORY = Failure("out of memory: a single prompt of 90 tokens", transient=Tru
 def test_too_many_failures_are_refused_after_everything_is_kept(world: World, path: Path) -> None:
     engine = Scripted({"number 3": TOO_LONG, "number 7": NO_MEMORY})
     with pytest.raises(UserError) as refusal:
-        world.answer(engine, path, maximum_failed_share=0.19)
+        world.answer(engine, path, maximum=0.19)
     said = str(refusal.value)
     assert "6 of 30 cells of system 'small+kind@nf4' failed (20.00%)" in said
     assert "prompt too long: 3 cells" in said
@@ -192,14 +208,14 @@ def test_too_many_failures_are_refused_after_everything_is_kept(world: World, pa
 
 def test_few_failures_are_counted_never_answered(world: World, path: Path) -> None:
     engine = Scripted({"number 3": TOO_LONG, "number 7": NO_MEMORY})
-    table = world.answer(engine, path, maximum_failed_share=0.2)
+    table = world.answer(engine, path, maximum=0.2)
     failed = table[table["outcome"] == "failed"]
     assert len(failed) == 6
     assert failed["answer"].isna().all()
     assert failed["option_logprobs"].isna().all()
     assert set(failed["detail"]) == {TOO_LONG.detail, NO_MEMORY.detail}
     second = Scripted()
-    healed = world.answer(second, path, maximum_failed_share=0.1)
+    healed = world.answer(second, path, maximum=0.1)
     assert len(second.asked) == 3  # the transient ones
     assert (healed["outcome"] == "failed").sum() == 3
 
@@ -209,29 +225,60 @@ def test_everything_failed_is_still_said(world: World, path: Path) -> None:
         world.answer(Scripted({"post": TOO_LONG}), path)
 
 
-def test_progress_goes_from_known_to_total(world: World, path: Path) -> None:
-    world.answer(Scripted(), path, questions=world.questions.iloc[:10])
-    seen: list[Progress] = []
-    world.answer(Scripted(), path, on_progress=seen.append)
-    assert (seen[0].done, seen[0].total, seen[0].unit) == (10, 30, "cells")
-    assert [progress.done for progress in seen] == [10, 14, 18, 22, 26, 30]
+def test_standings_go_from_known_to_total(world: World, path: Path) -> None:
+    world.answer(Scripted({"number 3": TOO_LONG}), path, questions=world.questions.iloc[:10], maximum=1)
+    with Ledger.open(path) as ledger:
+        looked_up = look_up(world.cells(), ledger)
+        seen: list[Standing] = []
+        told: list[dict[str, int]] = []
+
+        def tell(standing: Standing) -> None:
+            seen.append(standing)
+            told.append(dict(standing.outcomes))
+
+        engine = Scripted({"number 7": NO_MEMORY}, usage=Usage(10, 2, 5))
+        arguments: Any = {"task": TASK, "engine": engine, "ledger": ledger, "on_standing": tell}
+        answered = ask_missing(looked_up, maximum_failed_share=1, **arguments)
+        assert (len(answered), answered.from_ledger, answered.asked) == (30, 10, 20)
+    assert [(standing.total, standing.from_ledger) for standing in seen] == [(30, 10)] * 6
+    assert [standing.asked for standing in seen] == [0, 4, 8, 12, 16, 20]
+    assert told[0] == {"answered": 9, "failed": 1}
+    assert told[-1] == {"answered": 27, "failed": 3}
+    assert [standing.usage for standing in seen[:2]] == [Usage(), Usage(10, 2, 5)]
+    assert seen[-1].usage == Usage(50, 10, 25)
 
 
 def test_large_tables_are_asked_in_parts(world: World, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = world.answer(Scripted(), path)
-    monkeypatch.setattr("bias_platform.inference.answering._PROMPTS_PER_CALL", 7)
-    pd.testing.assert_frame_equal(world.answer(Scripted(), path.with_name("o.sqlite")), whole)
+    monkeypatch.setattr("bias_platform.inference.answering.PROMPTS_PER_CALL", 7)
+    monkeypatch.setattr("bias_platform.inference.answered.PART_ROWS", 11)
+    engine = Scripted()
+    pd.testing.assert_frame_equal(world.answer(engine, path.with_name("o.sqlite")), whole)
+    assert engine.calls == [7, 7, 7, 7, 2]
 
 
-def test_missing_cells_are_counted_without_an_engine(world: World, path: Path) -> None:
-    arguments = {
-        "renderer": world.renderer, "system": SYSTEM, "settings": EngineSettings(), "engine": IDENTITY,
-    }  # fmt: skip
+def test_loading_is_over_before_the_first_standing_and_in_no_batch(world: World, path: Path) -> None:
+    events: list[str] = []
+
+    def make() -> Any:
+        events.append("made")
+        return Scripted()
+
+    with Ledger.open(path) as ledger:
+        arguments: Any = {"task": TASK, "engine": LazyEngine(IDENTITY, make), "ledger": ledger}
+        ask_missing(look_up(world.cells(), ledger), on_standing=lambda _: events.append("told"), **arguments)
+    assert events == ["made"] + ["told"] * 9
+
+
+def test_what_is_missing_is_found_without_an_engine(world: World, path: Path) -> None:
     with LedgerReader(path) as reader:
-        assert missing_cells(world.questions, world.items, ledger=reader, **arguments) == (30, 30)
-    world.answer(Scripted({"number 3": NO_MEMORY}), path, questions=world.questions.iloc[:10], maximum_failed_share=1)
+        assert look_up(world.cells(), reader).missing.tolist() == list(range(30))
+    world.answer(Scripted({"number 3": NO_MEMORY}), path, questions=world.questions.iloc[:10], maximum=1)
     with LedgerReader(path) as reader:
-        assert missing_cells(world.questions, world.items, ledger=reader, **arguments) == (30, 21)
+        looked_up = look_up(world.cells(), reader)
+    assert looked_up.missing.tolist() == [3, *range(10, 30)]
+    assert looked_up.known.outcomes == {"answered": 9}
+    assert len(looked_up.ids) == 30
 
 
 def test_an_item_that_is_not_there_is_named(world: World, path: Path) -> None:
@@ -245,8 +292,18 @@ def test_an_engine_that_leaves_something_out_is_a_bug(world: World, path: Path) 
         def score_choices(self, *arguments: Any) -> Iterator[ScoredBatch]:
             yield from list(super().score_choices(*arguments))[1:]
 
-    with pytest.raises(RuntimeError, match="said nothing about 4"):
-        world.answer(Silent(), path)
+    with pytest.raises(RuntimeError, match="of 10 prompts the engine said nothing about 4, 0 it told twice"):
+        world.answer(Silent(), path, questions=world.questions.iloc[:10])
+
+
+def test_an_engine_that_tells_something_twice_is_a_bug(world: World, path: Path) -> None:
+    class Stammering(Scripted):
+        def score_choices(self, *arguments: Any) -> Iterator[ScoredBatch]:
+            batches = list(super().score_choices(*arguments))
+            yield from [*batches, batches[0]]
+
+    with pytest.raises(RuntimeError, match="nothing about 0, 4 it told twice"):
+        world.answer(Stammering(), path)
 
 
 def test_no_questions_no_rows(world: World, path: Path) -> None:
@@ -259,7 +316,7 @@ def test_with_a_real_model_from_catalog_to_table(loaded: Any, path: Path) -> Non
     monster = pd.DataFrame([("item99999", "rude " * 30_000)], columns=["item_id", "text"])
     world.items = pd.concat([world.items, monster], ignore_index=True)
     world.questions = build_questions(world.items, world.personas, TEMPLATES, "rude", TASK)
-    table = world.answer(engine, path, maximum_failed_share=0.2)
+    table = world.answer(engine, path, maximum=0.2)
     assert table["outcome"].value_counts().to_dict() == {"answered": 12, "failed": 3}
     assert set(table.loc[table["outcome"] == "failed", "item_id"]) == {"item99999"}
     assert engine.stats.prompts == 12

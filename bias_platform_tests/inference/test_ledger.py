@@ -10,26 +10,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bias_platform.errors import ArtifactError, LedgerBusyError, UserError
 from bias_platform.inference import ledger_file
+from bias_platform.inference.engines.base import Usage
 from bias_platform.inference.ledger import Ledger, LedgerReader
+from bias_platform.inference.ledger_checks import verify_ledger
+from bias_platform.inference.ledger_damage import DamagedLedgerError
 from bias_platform.inference.outcomes import Outcome
-
-SCORES = np.array([-0.1, -2.5, -np.pi])
-
-
-def cell(number: int) -> str:
-    return f"{number:032x}"
-
-
-def answered(number: int, answer: str = "Yes", item: str = "item") -> Outcome:
-    return Outcome(cell(number), item, "answered", answer, SCORES - number)
-
-
-def failed(number: int, *, transient: bool) -> Outcome:
-    return Outcome(cell(number), "item", "failed", detail="out of memory: 9 tokens", transient=transient)
+from bias_platform_tests.inference.made_outcomes import SCORES, answered, cell, failed, write_first_shape
 
 
 @pytest.fixture
@@ -87,6 +78,130 @@ def test_many_cells_are_looked_up_in_parts(path: Path, monkeypatch: pytest.Monke
         assert sorted(ledger.known(asked)["cell_id"]) == [cell(number) for number in range(50, 100)]
         assert ledger.count_known(asked) == 50
         assert ledger.known([]).empty
+
+
+def _batches(path: Path) -> list[tuple[int, int]]:
+    """Number and cells of every batch."""
+    with sqlite3.connect(path) as connection:
+        return connection.execute("SELECT batch, cells FROM batches ORDER BY batch").fetchall()
+
+
+def test_checksums_stay_true_whatever_goes_and_comes(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        assert ledger.append([answered(1, item="gone"), failed(2, transient=True), failed(3, transient=False)]) == 3
+        assert ledger.append([answered(2), answered(3), answered(1), failed(4, transient=True)]) == 2
+        assert ledger.append([answered(2), answered(3)]) == 0
+        assert _batches(path) == [(1, 2), (2, 2)]  # what brought nothing and took nothing is no batch
+        assert verify_ledger(path) == (4, 2, ())
+        assert ledger.append([failed(5, transient=True), answered(5), failed(5, transient=False)]) == 1
+        assert ledger.append([answered(number) for number in range(4, 40)]) == 35
+        assert _batches(path) == [(1, 2), (2, 1), (3, 1), (4, 35)]
+        ledger.forget(["gone"])
+        assert ledger.forget_failures() == 1
+        assert _batches(path) == [(1, 0), (2, 1), (3, 1), (4, 35)]
+        assert verify_ledger(path) == (37, 4, ())
+
+
+def test_what_was_spent_and_at_what_pace(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        assert ledger.spent() == Usage(0, 0, 0)
+        assert ledger.rate() is None
+        ledger.append([answered(1)], origin="imported")
+        assert ledger.rate() is None  # nothing was measured
+        ledger.append([answered(2), answered(3)], usage=Usage(100, 10, 40), seconds=2.0)
+        ledger.append([answered(2), answered(3)], usage=Usage(100, 10, 0), seconds=1.0)  # asked in vain, but paid
+        ledger.append([], usage=Usage(7, 0, 0))  # a request that brought nothing
+    with LedgerReader(path) as reader:
+        assert reader.spent() == Usage(207, 20, 40)
+        rate = reader.rate()
+        assert rate is not None
+        assert (rate.cells, rate.seconds, rate.usage) == (4, 3.0, Usage(200, 20, 40))
+        assert (rate.cells_per_second, rate.tokens_per_second) == (pytest.approx(4 / 3), pytest.approx(220 / 3))
+    assert verify_ledger(path) == (3, 4, ())
+
+
+def test_the_pace_is_that_of_the_last_batches(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bias_platform.inference.ledger._BATCHES_OF_RATE", 2)
+    with Ledger.open(path) as ledger:
+        for number, seconds in enumerate((100.0, 1.0, 3.0)):
+            ledger.append([answered(number)], seconds=seconds)
+        rate = ledger.rate()
+    assert rate is not None
+    assert rate.cells_per_second == 0.5
+
+
+def test_a_cell_that_is_not_as_written_is_no_answer(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.append([answered(number) for number in range(10)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE cells SET answer = 'No' WHERE cell_id = ?", (bytes.fromhex(cell(3)),))
+    with LedgerReader(path) as reader:
+        assert len(reader.known([cell(2), cell(4)])) == 2
+        with pytest.raises(DamagedLedgerError, match=r"is damaged \(1 cell no longer as written\)"):
+            reader.known([cell(number) for number in range(10)])
+    with pytest.raises(DamagedLedgerError, match="1 cell no longer as written"):  # the next writer knows
+        Ledger.open(path)
+
+
+def test_an_answer_that_does_not_go_with_its_outcome_is_a_bug(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        for wrong in (Outcome(cell(1), "i", "answered"), Outcome(cell(1), "i", "invalid", "Yes")):
+            with pytest.raises(ValueError, match="exactly when the outcome is 'answered'"):
+                ledger.append([wrong])
+        assert ledger.counts().by_outcome == {}
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    write_first_shape(path, 500)
+    with LedgerReader(path) as reader:  # reading changes nothing
+        before = reader.known([cell(number) for number in range(600)]).sort_values("cell_id", ignore_index=True)
+        assert reader.counts() == ({"answered": 500, "failed": 1}, 1)
+        assert (reader.spent(), reader.rate()) == (Usage(0, 0, 0), None)
+    assert len(before) == 500
+    assert before["finish"].isna().all()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert verify_ledger(path) == (501, 0, ())
+    with Ledger.open(path) as ledger:
+        after = ledger.known([cell(number) for number in range(600)]).sort_values("cell_id", ignore_index=True)
+        pd.testing.assert_frame_equal(after, before)
+        assert verify_ledger(path) == (501, 1, ())
+        assert ledger.append([answered(number) for number in range(490, 510)]) == 10
+        assert (ledger.spent(), ledger.rate()) == (Usage(0, 0, 0), None)
+    assert verify_ledger(path) == (510, 2, ())
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        migrated = connection.execute("SELECT cells, asked, origin FROM batches WHERE batch = 1").fetchone()
+        assert migrated == (500, 501, "migrated")  # the failure was asked again
+        shape = connection.execute("PRAGMA table_info(cells)").fetchall()
+    with Ledger.open(path.with_name("new.sqlite")):
+        pass
+    with sqlite3.connect(path.with_name("new.sqlite")) as connection:
+        assert connection.execute("PRAGMA table_info(cells)").fetchall() == shape
+
+
+def test_an_empty_ledger_of_the_first_version(path: Path) -> None:
+    write_first_shape(path, 0)
+    with Ledger.open(path) as ledger:
+        assert ledger.forget_failures() == 1
+        assert ledger.counts() == ({}, 0)
+    assert verify_ledger(path) == (0, 1, ())
+
+
+def test_forgetting_is_not_done_while_somebody_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_file, "_BUSY_SECONDS", 0.05)
+    with Ledger.open(path) as ledger:
+        ledger.append([answered(number) for number in range(100)])
+        ledger.append([answered(1000, item="withdrawn-post")])
+        with LedgerReader(path) as reader:
+            reader._connection.execute("BEGIN")
+            reader.counts()
+            with pytest.raises(ArtifactError, match=r"is being read.*give the same command again"):
+                ledger.forget(["withdrawn-post"])
+            reader._connection.execute("ROLLBACK")
+        assert ledger.forget(["withdrawn-post"]) == 0
+    for file in path.parent.iterdir():
+        assert b"withdrawn-post" not in file.read_bytes()
 
 
 def test_a_failed_append_leaves_nothing_half_done(path: Path) -> None:
@@ -156,8 +271,9 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
 def test_what_is_no_ledger_is_left_alone(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(UserError, match=r"is damaged .*\(do not delete it\)"):
+    with pytest.raises(DamagedLedgerError, match=r"is damaged \(file is not a database\)\. Run it again"):
         Ledger.open(path)
+    assert path.read_bytes() == b"no database at all" * 100
     path.unlink()
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE other (x)")

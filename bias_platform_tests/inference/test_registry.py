@@ -22,7 +22,7 @@ from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.inference.engines.registry import engine_identity, engine_names
 assert {"openai", "transformers", "vllm"} == set(engine_names())
 assert engine_identity(EngineSettings(), "h").numerics_version
-print(sorted({"torch", "transformers", "peft", "vllm", "openai", "httpx"} & set(sys.modules)))
+print(sorted({"torch", "transformers", "peft", "vllm", "openai", "httpx", "httpx2"} & set(sys.modules)))
 """
 PROMPT = Prompt(({"role": "user", "content": "Rude?"},))
 SYSTEM = ResolvedSystem(slug="small", source=ModelSource(kind="folder", location="/m"), identity="1" * 32)

@@ -10,7 +10,7 @@ import pytest
 from bias_platform.catalog.entries import ModelEntry
 from bias_platform.errors import ModelLoadError
 from bias_platform.models.source import ModelSource, resolve_base
-from bias_platform.models.system import ResolvedSystem, resolve_system
+from bias_platform.models.system import ResolvedSystem, located, portable, resolve_system
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -43,15 +43,35 @@ def test_a_pinned_hub_model_needs_no_hub(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (ModelEntry(kind="api", api_name="x"), "model 'slug' is of kind 'api' and has no weights to load"),
+        (ModelEntry(kind="api", endpoint="my-host"), "'slug'.*field 'api_name' is empty.*endpoint 'my-host'"),
         (ModelEntry(kind="hub"), "its field 'hub_id' is empty"),
         (ModelEntry(kind="hub", hub_id="./nowhere"), "the model folder nowhere is not there"),
         (ModelEntry(kind="hub", hub_id="/nowhere/at/all"), "the model folder /nowhere/at/all is not there"),
     ],
 )
-def test_entries_without_weights(entry: ModelEntry, message: str, tmp_path: Path) -> None:
+def test_entries_that_lead_nowhere(entry: ModelEntry, message: str, tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match=message.replace("/", os.sep)):
         resolve_base("slug", entry, tmp_path)
+
+
+def test_an_api_model_is_what_the_catalog_declares(tmp_path: Path) -> None:
+    entry = ModelEntry(kind="api", api_name="acme/large", endpoint="my-host", revision="2024-08-06")
+    source = resolve_base("large", entry, tmp_path / "unused")
+    assert source == ModelSource(kind="api", location="acme/large", revision="2024-08-06", endpoint="my-host")
+    assert source.title == "acme/large (2024-08-06) at endpoint 'my-host'"
+    assert ModelSource.model_validate_json(source.model_dump_json()) == source
+    assert not (tmp_path / "unused").exists()
+
+
+def test_the_default_endpoint_is_openai(tmp_path: Path) -> None:
+    source = resolve_base("gpt", ModelEntry(kind="api", api_name="gpt"), tmp_path)
+    assert (source.endpoint, source.revision, source.title) == ("openai", None, "gpt at endpoint 'openai'")
+
+
+def test_the_endpoint_of_an_api_model_moves_with_no_lake(tmp_path: Path) -> None:
+    source = ModelSource(kind="api", location="acme/large", endpoint="my-host")
+    system = resolve_system("large", source, versions={"base": "1"})
+    assert portable(system, tmp_path) == located(system, tmp_path) == system
 
 
 def _system(slug: str = "a+b", folder: str = "/x", **options: object) -> ResolvedSystem:

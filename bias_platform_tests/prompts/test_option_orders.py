@@ -7,6 +7,7 @@ import pytest
 
 from bias_platform.errors import CatalogError
 from bias_platform.prompts import balanced_orders
+from bias_platform.prompts.option_orders import order_text
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7])
@@ -34,7 +35,11 @@ def test_two_orders_are_mirror_images(n: int) -> None:
     assert second == first[::-1]
 
 
-@pytest.mark.parametrize(("n", "orders", "most"), [(4, 5, 4), (3, 7, 6), (4, 0, 4)])
+def test_without_options_there_is_one_order_of_nothing() -> None:
+    assert [order_text(order) for order in balanced_orders(0, 1)] == [""]
+
+
+@pytest.mark.parametrize(("n", "orders", "most"), [(4, 5, 4), (3, 7, 6), (4, 0, 4), (0, 2, 1), (0, 0, 1)])
 def test_more_orders_than_the_design_has_are_refused(n: int, orders: int, most: int) -> None:
-    with pytest.raises(CatalogError, match=f"allowed: 1 to {most}"):
+    with pytest.raises(CatalogError, match=f"allowed: 1 to {most}" if n else "allowed: 1, not"):
         balanced_orders(n, orders)

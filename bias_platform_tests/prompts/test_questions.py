@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bias_platform.catalog.entries import TaskEntry
-from bias_platform.errors import TableError
+from bias_platform.errors import CatalogError, TableError
 from bias_platform.prompts import build_questions
 from bias_platform.schemas import Questions, validate_table
 
@@ -103,3 +103,39 @@ def test_many_questions_have_as_many_ids(personas: pd.DataFrame, templates: dict
     assert len(table) == 10_000 * 19
     assert table["question_id"].is_unique
     assert table["question_id"].str.len().eq(32).all()
+
+
+def test_replicates_are_questions_of_their_own_side_by_side(
+    personas: pd.DataFrame, templates: dict[str, str], task: TaskEntry
+) -> None:
+    once = build_questions(ITEMS, personas, templates, "t", task, 2)
+    thrice = build_questions(ITEMS, personas, templates, "t", task, 2, 3)
+    validate_table(thrice, Questions, "questions")
+    assert len(thrice) == 3 * len(once)
+    assert thrice["replicate"].tolist() == [0, 1, 2] * len(once)
+    first = thrice[thrice["replicate"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first, once)  # what was asked once is not asked again
+    asked = ["item_id", "persona_id", "template_id", "option_order"]
+    for number in (1, 2):
+        other = thrice[thrice["replicate"] == number].reset_index(drop=True)
+        pd.testing.assert_frame_equal(other[asked], once[asked])
+    assert thrice["question_id"].is_unique
+    four = build_questions(ITEMS, personas, templates, "t", task, 2, 4)
+    assert set(four["question_id"]) > set(thrice["question_id"])
+
+
+def test_a_task_without_options_has_one_empty_order(
+    personas: pd.DataFrame, templates: dict[str, str], task: TaskEntry
+) -> None:
+    free = task.model_copy(update={"options": (), "answer": "text", "question": "What of it? {content}"})
+    table = validate_table(build_questions(ITEMS, personas, templates, "t", free), Questions, "questions")
+    assert set(table["option_order"]) == {""}
+    assert len(table) == 3 * 19
+    with pytest.raises(CatalogError, match="without options has no orders of them; allowed: 1, not 2"):
+        build_questions(ITEMS, personas, templates, "t", free, 2)
+
+
+def test_how_an_answer_is_read_does_not_change_what_is_asked(ids: Any, task: TaskEntry) -> None:
+    spelled = tuple(option.model_copy(update={"also": ("Yep",)}) for option in task.options)
+    for change in ({"answer": "option-list"}, {"positive": ("No",)}, {"options": spelled}):
+        assert ids(task=task.model_copy(update=change)) == ids()

@@ -61,6 +61,16 @@ def test_a_question_without_options(task: TaskEntry, personas: pd.DataFrame, tem
     assert Renderer(bare, personas, templates).user_message("post {options}", "0-1-2-3") == "post {options}"
 
 
+def test_a_task_without_options(task: TaskEntry, personas: pd.DataFrame, templates: dict[str, str]) -> None:
+    free = task.model_copy(update={"question": "What of it? {content}", "options": (), "answer": "text"})
+    renderer = Renderer(free, personas, templates)
+    assert renderer.user_message("post", "") == "What of it? post"
+    with pytest.raises(ValueError, match="is no order of 0 options"):
+        renderer.user_message("post", "0-1")
+    with pytest.raises(CatalogError, match=r"contains \{options\}, but the task has no options"):
+        Renderer(task.model_copy(update={"options": ()}), personas, templates)
+
+
 def test_unknown_names_and_missing_templates_are_errors(renderer: Renderer) -> None:
     with pytest.raises(KeyError):
         renderer.system_message("nobody", "be")

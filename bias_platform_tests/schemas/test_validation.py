@@ -33,6 +33,7 @@ def _predictions(**changes: object) -> pd.DataFrame:
         "answer": ["Yes"],
         "option_logprobs": [[-0.1, -2.0]],
         "raw_text": [None],
+        "finish": [None],
         "detail": [None],
     }
     return pd.DataFrame({**columns, **changes})

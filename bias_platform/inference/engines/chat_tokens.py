@@ -7,15 +7,16 @@ once; if any differs, all of them are tokenized whole.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jinja2
 import numpy as np
 
-from bias_platform.errors import UserError
+from bias_platform.errors import ModelLoadError, UserError
 from bias_platform.inference.engines.base import Prompt, Scoring, TokenArray
 from bias_platform.inference.engines.option_tree import OptionTree, build_option_tree
-from bias_platform.models.chat import render_prompts, tokenize
+from bias_platform.models.chat import TEMPLATE_VARIABLES, render_prompts, tokenize
 
 _SLOT = "@@the-post-goes-here@@"
 _COMPARED = 5
@@ -33,6 +34,11 @@ class EncodedPrompts(NamedTuple):
     """per prompt, its position in `trees`"""
     option_tokens: list[list[list[int]]]
     """per tree, the ids of each option that are scored"""
+
+
+def full_lengths(encoded: EncodedPrompts, row: int) -> list[int]:
+    """Tokens to be read for each option of a prompt when nothing is shared (an option's last token is not read)."""
+    return [len(encoded.prompts[row]) + len(ids) - 1 for ids in encoded.option_tokens[encoded.tree_of[row]]]
 
 
 class _Frame(NamedTuple):
@@ -63,6 +69,7 @@ class ChatEncoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.joins_parts = True
+        self.lists_parts = _lists_parts(tokenizer)
         self._splitting = _splitting_tokens(tokenizer)
         self._heads: dict[_Head, _Frame | None] = {}
 
@@ -73,20 +80,70 @@ class ChatEncoder:
             UserError: options the scoring rule cannot tell apart.
             ModelLoadError: the chat template refuses the messages.
         """
+        ids, tails = self._tokens(prompts)
+        return self._with_options(ids, tails, options, scoring)
+
+    def encode_prompts(self, prompts: Sequence[Prompt]) -> list[TokenArray]:
+        """Token ids of all prompts, up to where the answer begins.
+
+        Raises:
+            ModelLoadError: the chat template refuses the messages.
+        """
+        return self._tokens(prompts)[0]
+
+    def _tokens(self, prompts: Sequence[Prompt]) -> tuple[list[TokenArray], list[str]]:
+        """Ids of the prompts, and the end of each prompt's text that options are attached to."""
         ids, tails = self._joined(prompts) if self.joins_parts else self._whole(prompts)
         if self.joins_parts and not self._same_as_whole(prompts, ids):
             self.joins_parts = False
             ids, tails = self._whole(prompts)
-        return self._with_options(ids, tails, options, scoring)
+        return ids, tails
+
+    def encode_read(
+        self, ids: list[TokenArray], texts: Sequence[str], options: Sequence[Sequence[str]], scoring: Scoring
+    ) -> EncodedPrompts:
+        """As `encode`, for prompts that somebody else made tokens of.
+
+        Args:
+            ids: of each prompt; they end like those of its text.
+            texts: what the chat template wrote.
+            options: of each prompt.
+            scoring: how options are compared.
+
+        Raises:
+            UserError: options the scoring rule cannot tell apart.
+        """
+        return self._with_options(ids, [self.tail(text) for text in texts], options, scoring)
+
+    def tail(self, text: str) -> str:
+        """The end of a text whose tokens do not depend on what is before it."""
+        starts = [match.start() for match in self._splitting.finditer(text)]
+        return text[starts[-1] :] if starts else text
+
+    def end_of_turn(self) -> int | None:
+        """The special token that the chat template writes after an assistant's message; None: there is none."""
+        chat = self._messages([("user", "?"), ("assistant", _SLOT)])
+        try:
+            text = self.tokenizer.apply_chat_template(chat, tokenize=False, **TEMPLATE_VARIABLES)
+        except (jinja2.TemplateError, TypeError, ValueError, AttributeError, KeyError):  # refuses such a chat
+            return None
+        after = text.rpartition(_SLOT)[2].lstrip() if _SLOT in text else ""
+        ids = tokenize(self.tokenizer, [after])[0] if after else []
+        special = [token for token in ids[:1] if token in self.tokenizer.added_tokens_decoder]
+        return special[0] if special and self.tokenizer.added_tokens_decoder[special[0]].special else None
+
+    def _messages(self, pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [{"role": role, "content": _as_list(text) if self.lists_parts else text} for role, text in pairs]
 
     def _whole(self, prompts: Sequence[Prompt]) -> tuple[list[TokenArray], list[str]]:
-        texts = render_prompts(self.tokenizer, [_chat(prompt) for prompt in prompts]) if prompts else []
+        chats = [self._messages(_pairs(prompt.messages)) for prompt in prompts]
+        texts = render_prompts(self.tokenizer, chats) if prompts else []
         return [np.array(ids, dtype=np.int32) for ids in tokenize(self.tokenizer, texts)], texts
 
     def _joined(self, prompts: Sequence[Prompt]) -> tuple[list[TokenArray], list[str]]:
         pairs, tails = [], []
         for prompt in prompts:
-            head = tuple((message["role"], message["content"]) for message in prompt.messages[:-1])
+            head = tuple(_pairs(prompt.messages[:-1]))
             head_text, part, tail = self._parts(head, prompt.messages[-1]["content"])
             pairs.append((head_text, part))
             tails.append(tail)
@@ -105,21 +162,19 @@ class ChatEncoder:
             self._heads[head] = self._frame(head)
         frame = self._heads[head]
         if frame is None:
-            messages = [{"role": role, "content": text} for role, text in head] + [{"role": "user", "content": content}]
-            text = render_prompts(self.tokenizer, [messages])[0]
+            text = render_prompts(self.tokenizer, [self._messages([*head, ("user", content)])])[0]
             return "", text, text
         part = frame.before + (content.strip() if frame.trims else content) + frame.after
         return frame.head, part, part if frame.tail is None else frame.tail
 
     def _frame(self, head: _Head) -> _Frame | None:
         """None: the template does something else with the message than to write it down once."""
-        messages = [{"role": role, "content": text} for role, text in head]
-        slot = {"role": "user", "content": f"  {_SLOT}  "}
-        text = render_prompts(self.tokenizer, [[*messages, slot]])[0]
+        slot = f"  {_SLOT}  "
+        text = render_prompts(self.tokenizer, [self._messages([*head, ("user", slot)])])[0]
         if text.count(_SLOT) != 1:
             return None
-        trims = slot["content"] not in text
-        before, after = text.split(_SLOT if trims else slot["content"])
+        trims = slot not in text
+        before, after = text.split(_SLOT if trims else slot)
         starts = [match.start() for match in self._splitting.finditer(before)]
         cut = starts[-1] if starts else 0
         ends = [match.start() for match in self._splitting.finditer(after)]
@@ -168,8 +223,29 @@ def _common(left: Sequence[int], right: Sequence[int]) -> int:
     return next((place for place in range(size) if left[place] != right[place]), size)
 
 
-def _chat(prompt: Prompt) -> list[dict[str, str]]:
-    return [dict(message) for message in prompt.messages]
+def _pairs(messages: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((message["role"], message["content"]) for message in messages)
+
+
+def _as_list(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}]
+
+
+def _lists_parts(tokenizer: Any) -> bool:
+    """Whether the chat template takes a message as a list of parts only, as some models' that read pictures do: given
+    plain text, it leaves the text out without a word."""
+
+    def rendered(content: Any) -> str | None:
+        try:
+            return render_prompts(tokenizer, [[{"role": "user", "content": content}]])[0]
+        except ModelLoadError:
+            return None
+
+    plain = rendered(_SLOT)
+    if plain is not None and plain != rendered(""):
+        return False
+    listed = rendered(_as_list(_SLOT))
+    return listed is not None and _SLOT in listed
 
 
 def _splitting_tokens(tokenizer: Any) -> re.Pattern[str]:

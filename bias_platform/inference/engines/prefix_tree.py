@@ -4,6 +4,7 @@ Pure planning over arrays of token ids; nothing here knows a model.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,38 +35,87 @@ class PrefixPlan(NamedTuple):
     """nodes of the tree of all sequences, in tokens"""
 
 
-def plan_prefixes(sequences: Sequence[TokenArray], call_cost: int, long_suffix: int) -> PrefixPlan:
+def plan_prefixes(
+    sequences: Sequence[TokenArray],
+    call_cost: int,
+    long_suffix: int,
+    *,
+    groups: Sequence[int] | None = None,
+    level_cost: int = 0,
+) -> PrefixPlan:
     """Chooses the shared beginnings.
 
-    A beginning becomes a node when the tokens it saves outweigh the two additional forward passes it causes (its own,
-    and the batch its rows no longer join). At least the last token of each sequence is left to be read from the node,
-    because the scores start from that token's output.
+    A beginning becomes a node when the tokens it saves outweigh what it causes twice: work of its own, and rows that no
+    longer join those above. At least the last token of each sequence is left to be read from the node, because the
+    scores start from that token's output.
 
     Args:
         sequences: token ids, none empty.
-        call_cost: what a forward pass costs beyond its tokens, in tokens.
+        call_cost: what a node costs beyond its tokens, in tokens: a forward pass, if nodes are read one by one.
         long_suffix: a row with more tokens than this after its node gets a node of its own, so that it is read without
             an explicit mask (whose size is quadratic).
+        groups: of each sequence; those of different groups share nothing (two adapters read the same beginning
+            differently). None: one group.
+        level_cost: what the nodes of one generation cost together beyond their tokens, if they are read in common
+            passes; a generation that saves less is left out.
     """
-    keys = [sequence.astype(">u4").tobytes() for sequence in sequences]
+    group = [0] * len(sequences) if groups is None else groups
+    keys = [(of, sequence.astype(">u4").tobytes()) for of, sequence in zip(group, sequences, strict=True)]
     order = sorted(range(len(keys)), key=keys.__getitem__)  # bytes in this form sort like the tokens
     ordered = [sequences[row] for row in order]
     lengths = np.array([len(sequence) for sequence in ordered], dtype=np.int64)
-    shared = _shared_with_previous(ordered)
-    builder = _PlanBuilder(order, lengths, shared, 2 * call_cost, long_suffix)
-    return PrefixPlan(builder.build(), int(lengths.sum() - shared.sum()))
+    shared = _shared_with_previous(ordered, [group[row] for row in order])
+    nodes = _PlanBuilder(order, lengths, shared, 2 * call_cost, long_suffix).build()
+    return PrefixPlan(_worthy_levels(nodes, level_cost), int(lengths.sum() - shared.sum()))
 
 
-def _shared_with_previous(ordered: Sequence[TokenArray]) -> npt.NDArray[np.int64]:
-    """Length of the beginning each sequence shares with the one before it; 0 for the first."""
+def _shared_with_previous(ordered: Sequence[TokenArray], groups: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Length of the beginning each sequence shares with the one before it; 0 for the first of a group."""
     shared = np.zeros(len(ordered), dtype=np.int64)
     for position in range(1, len(ordered)):
+        if groups[position] != groups[position - 1]:
+            continue
         before, here = ordered[position - 1], ordered[position]
         size = min(len(before), len(here))
         differs = before[:size] != here[:size]
         first = int(differs.argmax()) if size else 0
         shared[position] = first if size and differs[first] else size
     return shared
+
+
+def _worthy_levels(nodes: list[PrefixNode], level_cost: int) -> list[PrefixNode]:
+    """The nodes without the generations that are not worth a pass; what hung on those hangs on what is above."""
+    above = [nodes[max(node.parent, 0)].depth for node in nodes]
+    below, levels = _rows_below(nodes), _levels(nodes)
+    saved: Counter[int] = Counter()
+    for node, start, rows, level in zip(nodes, above, below, levels, strict=True):
+        saved[level] += (rows - 1) * (node.depth - start)
+    kept: list[PrefixNode] = []
+    places: list[int] = []
+    for node, rows, level in zip(nodes, below, levels, strict=True):
+        parent = places[node.parent] if node.parent >= 0 else -1
+        alone = rows == 1  # a long row that is to be read without a mask
+        if parent < 0 or alone or saved[level] > level_cost:
+            places.append(len(kept))
+            kept.append(node._replace(parent=parent, rows=list(node.rows)))
+        else:
+            places.append(parent)
+            kept[parent].rows.extend(node.rows)
+    return kept
+
+
+def _rows_below(nodes: Sequence[PrefixNode]) -> list[int]:
+    below = [len(node.rows) for node in nodes]
+    for number in range(len(nodes) - 1, 0, -1):
+        below[nodes[number].parent] += below[number]
+    return below
+
+
+def _levels(nodes: Sequence[PrefixNode]) -> list[int]:
+    levels: list[int] = []
+    for node in nodes:
+        levels.append(levels[node.parent] + 1 if node.parent >= 0 else 0)
+    return levels
 
 
 class _PlanBuilder:

@@ -24,6 +24,7 @@ from bias_platform.storage.hashing import value_hash
 from bias_platform.storage.names import EXAMPLES, MODEL_SOURCE, SYSTEM, TRAINING_LOG
 
 GPU_POOL = "gpu"
+_BASES = "Base models: reference models trained on the spot, hub models pinned to a commit, api models as declared."
 
 
 def recipe_assets(house: House) -> list[dg.SourceAsset]:
@@ -80,7 +81,7 @@ def base_assets(house: House) -> Checked:
         _dep(keys.recipes, house.partitions.bases.get_partition_keys()),
         _dep(keys.examples, reference),
     ]
-    face = _face(keys.base, "Base models: reference models trained on the spot, hub models pinned to a commit.", {})
+    face = _face(keys.base, _BASES, {})
     return _checked(house, face, house.partitions.bases, deps, make, house.lake.base, {})
 
 
@@ -197,6 +198,9 @@ def _content(folder: Path) -> str:
 
 
 def _base_content(house: House, base: str, source: ModelSource) -> str:
+    if source.kind == "api":
+        # all that is known of what is served: where, under which name, in which declared snapshot
+        return value_hash([source.endpoint, source.location, source.revision, house.catalog.models[base].served_as])
     return source.revision or _content(house.lake.base(base))
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import dagster as dg
 
-from bias_platform.catalog.entries import StudyEntry
 from bias_platform.errors import ArtifactError, bullet_list
+from bias_platform.inference.engines.registry import engine_entry
 from bias_platform.orchestration.assets.models import GPU_POOL
 from bias_platform.orchestration.assets.prompts import Checked
+from bias_platform.orchestration.assets.system_request import system_request
 from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
@@ -24,7 +25,7 @@ from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.orchestration.worker_messages import follow_published
 from bias_platform.schemas import Predictions
 from bias_platform.storage import Manifest, publish, read_manifest
-from bias_platform.storage.names import INDEX, PART, SYSTEM
+from bias_platform.storage.names import INDEX, PART
 
 
 def prediction_assets(house: House, study: str) -> Checked:
@@ -37,7 +38,7 @@ def prediction_assets(house: House, study: str) -> Checked:
     face = AssetFace(
         key=key,
         description=f"*{entry.title}* Every question of the study, put to every system in every persona.",
-        code_version=asset_code_version("predictions", [entry.engine, entry.maximum_failed_share]),
+        code_version=asset_code_version("predictions", [entry.engine.deciding(), entry.maximum_failed_share]),
         kinds=frozenset({"huggingface", "parquet"}),
         metadata=column_schema_metadata(Predictions),
         pool=GPU_POOL,
@@ -147,9 +148,11 @@ def _answer(house: House, study: str, run: Run, system: str, personas: list[str]
 
     def request_without(published: Set[str]) -> dict[str, Any]:
         left = {persona: blueprint for persona, blueprint in pending.items() if persona not in published}
-        return _request(house, study, house.catalog.studies[study], system, left)
+        partitions = {persona: blueprint.request() for persona, blueprint in left.items()}
+        return {**system_request(house, study, system), "partitions": partitions}
 
-    for persona, metadata in follow_published(run, Job("predict"), request_without):
+    environment = engine_entry(house.catalog.studies[study].engine.name).environment
+    for persona, metadata in follow_published(run, Job("predict", environment), request_without):
         _record(house, study, run, system, persona, pending[persona], metadata)
 
 
@@ -174,23 +177,6 @@ def _record(
 def kept_metadata(kept: Manifest) -> dict[str, Any]:
     """What the UI shows of a partition that had been published before: the same fields as of a new one."""
     return {"cells_asked": 0, "cells_from_ledger": 0, "cells_kept": kept.rows, "seconds": 0.0}
-
-
-def _request(
-    house: House, study: str, entry: StudyEntry, system: str, pending: Mapping[str, Blueprint]
-) -> dict[str, Any]:
-    return {
-        "study": study,
-        "lake": str(house.lake.home),
-        "system": str(house.lake.system(system) / SYSTEM),
-        "task": house.catalog.tasks[entry.task].model_dump(mode="json"),
-        "templates": dict(house.catalog.template_sets[entry.template_set].templates),
-        "questions": str(house.lake.questions(study)),
-        "engine": entry.engine.model_dump(mode="json"),
-        "ledger": str(house.lake.ledger(system, entry.task)),
-        "maximum_failed_share": entry.maximum_failed_share,
-        "partitions": {persona: blueprint.request() for persona, blueprint in pending.items()},
-    }
 
 
 def _folder(house: House, study: str, partition: str) -> Any:

@@ -129,7 +129,9 @@ def _publish_questions(house: House, study: str, blueprint: Blueprint) -> Manife
         house.catalog.persona_sets[entry.persona_set], entry.dimensions, entry.no_persona_baseline
     )
     templates = house.catalog.template_sets[entry.template_set].templates
-    questions = build_questions(items, personas, dict(templates), entry.task, task, entry.option_orders)
+    questions = build_questions(
+        items, personas, dict(templates), entry.task, task, entry.option_orders, entry.replicates
+    )
     validate_table(questions, Questions, blueprint.name)
     with publish(**blueprint.publication()) as staging:
         for file, table in ((QUESTIONS, questions), (ITEMS, items), (PERSONAS, personas)):

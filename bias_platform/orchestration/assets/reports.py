@@ -4,6 +4,7 @@ import dagster as dg
 
 from bias_platform.orchestration.assets.predictions import current_versions
 from bias_platform.orchestration.assets.prompts import Checked
+from bias_platform.orchestration.assets.repeats import current_repeats
 from bias_platform.orchestration.blueprints import asset_code_version
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.compute import Job
@@ -19,10 +20,11 @@ def report_assets(house: House, study: str) -> Checked:
     """The regression report of a study, and its check."""
     entry = house.catalog.studies[study]
     partitions = [str(key) for key in house.partitions.study_keys(study)]
+    floor = [entry.noise_floor] if entry.noise_floor is not None else []
     face = AssetFace(
         key=house.keys.report(study),
         description=f"*{entry.title}* The mixed-effects regression report: one page and its tables.",
-        code_version=asset_code_version("report", [entry.analysis, house.catalog.tasks[entry.task]]),
+        code_version=asset_code_version("report", [entry.analysis, house.catalog.tasks[entry.task], *floor]),
         kinds=frozenset({"html", "parquet"}),
     )
     deps = [
@@ -31,10 +33,14 @@ def report_assets(house: House, study: str) -> Checked:
         dg.AssetDep(house.keys.questions(study)),
         dg.AssetDep(house.keys.corpus(entry.corpus)),
     ]
+    if floor:
+        again = dg.SpecificPartitionsPartitionMapping([str(key) for key in house.partitions.repeat_keys(study)])
+        deps.append(dg.AssetDep(house.keys.repeats(study), partition_mapping=again))
 
     def make(run: Run) -> Made:
         versions = current_versions(house, study)
-        blueprint = house.blueprints.report(study, versions)
+        repeats = current_repeats(house, study)
+        blueprint = house.blueprints.report(study, versions, repeats)
         manifest = reused(run, blueprint)
         metadata: dict[str, object] = {}
         if manifest is None:
@@ -45,6 +51,7 @@ def report_assets(house: House, study: str) -> Checked:
                 "study": entry.model_dump(mode="json", by_alias=True),
                 "task": house.catalog.tasks[entry.task].model_dump(mode="json"),
                 "partitions": {key: _path(house, study, key) for key in versions},
+                "repeats": {key: str(house.lake.repeat_partition(study, *key.split("|"))) for key in repeats},
                 "questions": str(house.lake.questions(study)),
                 "annotations": str(house.lake.corpus(entry.corpus) / ANNOTATIONS),
                 "templates": dict(house.catalog.template_sets[entry.template_set].templates),

@@ -1,0 +1,125 @@
+"""A study of a model behind an endpoint, through Dagster: asked once, paid once, within its budget, without a leak."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bias_platform.errors import UserError
+from bias_platform.storage import read_manifest, read_table
+from bias_platform.storage.names import REPORT_PAGE
+from bias_platform_tests.wiring.conftest import STUDY, Workplace, make_workplace
+from bias_platform_tests.wiring.served_model import ServedModel
+
+KEY = "not-a-real-key-7f3a"
+CELLS = 12 * 7
+TOKENS_A_CELL = 44
+SERVED = """
+  served:
+    kind: api
+    api_name: lab-model
+    endpoint: lab
+    revision: "2026-01-15"
+    price: {input: 2.0, output: 8.0, currency: EUR}
+adapters:"""
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedModel]:
+    with ServedModel(KEY) as model:
+        monkeypatch.setenv("LAB_BASE_URL", model.url)
+        monkeypatch.setenv("LAB_API_KEY", KEY)
+        yield model
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    made = make_workplace(tmp_path / "place")
+    made.edit("\nadapters:", SERVED)
+    engine = "engine: {name: openai, ask: generate, concurrency: 4, decoding: {maximum_tokens: 16}}"
+    made.edit("[tiny, tiny+people, tiny+people@nf4]", f"[served]\n    {engine}\n    budget: {{tokens: 1000000}}")
+    return made
+
+
+def _run(place: Workplace) -> list[str]:
+    instance = place.instance()
+    try:
+        return place.run_plan(instance)
+    finally:
+        instance.dispose()
+
+
+def _answers(place: Workplace) -> int:
+    with sqlite3.connect(place.house().lake.ledger("served", "offence")) as connection:
+        return int(connection.execute("SELECT COUNT(*) FROM cells WHERE transient = 0").fetchone()[0])
+
+
+def test_a_served_model_is_asked_once_and_reported(place: Workplace, served: ServedModel) -> None:
+    _run(place)
+    assert len(served.asked) == len(set(served.asked)) == CELLS
+    folder = place.house().lake.predictions(STUDY) / "model=served"
+    parts = [read_table(path, "part") for path in sorted(folder.glob("persona=*/part.parquet"))]
+    outcomes = [outcome for part in parts for outcome in part["outcome"]]
+    assert len(outcomes) == CELLS
+    assert set(outcomes) == {"answered", "refused", "invalid"}
+    for part in parts:
+        assert part["raw_text"].notna().all()
+        assert set(part.loc[part["outcome"] == "answered", "answer"]) <= {"Yes", "No", "Maybe"}
+    assert (place.house().lake.report(STUDY, "regression") / REPORT_PAGE).is_file()
+    _run(place)
+    assert len(served.asked) == CELLS
+
+
+def test_another_snapshot_is_another_system(place: Workplace, served: ServedModel) -> None:
+    _run(place)
+    before = read_manifest(place.house().lake.system("served"), "served").facts["identity"]
+    place.edit("2026-01-15", "2026-02-20")
+    _run(place)
+    assert read_manifest(place.house().lake.system("served"), "served").facts["identity"] != before
+    assert len(served.asked) == 2 * CELLS
+
+
+def test_a_new_price_is_no_new_system(place: Workplace, served: ServedModel) -> None:
+    _run(place)
+    place.edit("input: 2.0", "input: 3.0")
+    _run(place)
+    assert len(served.asked) == CELLS
+
+
+def test_the_budget_holds_and_a_larger_one_goes_on(place: Workplace, served: ServedModel) -> None:
+    limit = 30 * TOKENS_A_CELL
+    place.edit("tokens: 1000000", f"tokens: {limit}")
+    with pytest.raises(UserError, match="budget"):
+        _run(place)
+    paid = len(served.asked)
+    assert 0 < paid * TOKENS_A_CELL <= limit
+    assert _answers(place) == paid
+    place.edit(f"tokens: {limit}", "money: 1.5")
+    _run(place)
+    assert len(served.asked) == len(set(served.asked)) == CELLS
+
+
+def test_a_wrong_key_stops_at_once(place: Workplace, served: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_API_KEY", "something-else")
+    with pytest.raises(UserError, match="LAB_API_KEY"):
+        _run(place)
+    assert served.refused_keys <= 8
+    assert served.asked == []
+
+
+def test_texts_stay_on_the_machine_unless_the_corpus_lets_them(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_BASE_URL", "https://models.example.org/v1")
+    monkeypatch.setenv("LAB_API_KEY", KEY)
+    with pytest.raises(UserError, match="text_may_leave_machine"):
+        _run(place)
+
+
+def test_the_key_is_written_nowhere(place: Workplace, served: ServedModel) -> None:
+    _run(place)
+    for folder, _, files in os.walk(place.folder):
+        for name in files:
+            assert KEY.encode() not in (Path(folder) / name).read_bytes(), Path(folder) / name
