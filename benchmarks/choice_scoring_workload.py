@@ -19,8 +19,9 @@ PERSONAS = 20
 VOCABULARY = 2000
 TEMPLATE = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+"""Ends without white space, which lm-evaluation-harness would count to the answer."""
 
 
 class Loaded(NamedTuple):
@@ -38,15 +39,15 @@ class Case(NamedTuple):
     shape: dict[str, int]
     wordings: int
     posts: int
-    whole_rounds: int
-    """how often the slow way is timed"""
+    slow_rounds: tuple[int, int]
+    """how often whole sequences and the peer are timed; the rest is timed three times"""
 
 
 SMALL = {"hidden_size": 192, "intermediate_size": 448, "num_hidden_layers": 3, "num_attention_heads": 6}
 LARGE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12}
 CASES = (
-    Case("1.4M", SMALL, wordings=3, posts=10, whole_rounds=3),
-    Case("85M", LARGE, wordings=1, posts=4, whole_rounds=1),
+    Case("1.4M", SMALL, wordings=3, posts=10, slow_rounds=(3, 3)),
+    Case("85M", LARGE, wordings=1, posts=4, slow_rounds=(1, 2)),
 )
 
 

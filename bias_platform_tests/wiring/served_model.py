@@ -22,6 +22,9 @@ class ServedModel:
         self.key = key
         self.asked: list[str] = []
         self.refused_keys = 0
+        self.unreadable = ""
+        """messages with this in them are answered with HTTP 400"""
+        self.unread: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -48,6 +51,9 @@ class ServedModel:
                     served.refused_keys += 1
                     return self._reply(401, {"error": {"message": "wrong key", "type": "auth", "code": "401"}})
                 said = json.dumps(body["messages"], sort_keys=True)
+                if served.unreadable and served.unreadable in said:
+                    served.unread.append(said)
+                    return self._reply(400, {"error": {"message": "cannot be read", "type": "invalid", "code": "400"}})
                 served.asked.append(said)
                 return self._reply(200, _completion(body["model"], said))
 

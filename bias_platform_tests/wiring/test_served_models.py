@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bias_platform.errors import UserError
+from bias_platform.orchestration.recording import latest_record
 from bias_platform.storage import read_manifest, read_table
 from bias_platform.storage.names import REPORT_PAGE
 from bias_platform_tests.wiring.conftest import STUDY, Workplace, make_workplace
@@ -123,3 +124,36 @@ def test_the_key_is_written_nowhere(place: Workplace, served: ServedModel) -> No
     for folder, _, files in os.walk(place.folder):
         for name in files:
             assert KEY.encode() not in (Path(folder) / name).read_bytes(), Path(folder) / name
+
+
+def test_a_partition_with_too_many_failures_does_not_complete(place: Workplace, served: ServedModel) -> None:
+    """Half of one persona's cells fail for good: it is not published, the others are, and nobody asks those again."""
+    served.unreadable = "Act as a man"
+    with pytest.raises(UserError, match="persona 'man': 12 of 24 cells of system 'served' failed"):
+        _run(place)
+    lake = place.house().lake
+    assert not lake.prediction_partition(STUDY, "served", "man").exists()
+    assert lake.prediction_partition(STUDY, "served", "woman").exists()
+    assert (len(served.unread), len(served.asked)) == (12, CELLS - 12)
+    place.edit("budget: {tokens: 1000000}", "maximum_failed_share: 0.6")
+    _run(place)
+    assert (len(served.unread), len(served.asked)) == (12, CELLS - 12)
+    table = read_table(lake.prediction_partition(STUDY, "served", "man") / "part.parquet", "part")
+    assert table["outcome"].value_counts()["failed"] == 12
+    assert table.loc[table["outcome"] == "failed", "answer"].isna().all()
+
+
+def test_the_ui_shows_what_a_partition_took(place: Workplace, served: ServedModel) -> None:
+    instance = place.instance()
+    place.run_plan(instance, until=STUDY)
+    record = latest_record(instance, place.house().keys.predictions(STUDY), "served|woman")
+    instance.dispose()
+    assert record is not None
+    assert record.asset_materialization is not None
+    shown = {name: value.value for name, value in record.asset_materialization.metadata.items()}
+    assert (shown["cells_asked"], shown["cells_from_ledger"], shown["requests"]) == (24, 0, 24)
+    assert sum(shown[f"cells_{kind}"] for kind in ("answered", "refused", "invalid", "truncated", "failed")) == 24
+    assert (shown["input_tokens"], shown["output_tokens"]) == (24 * 40, 24 * 4)
+    assert shown["currency"] == "EUR"
+    assert shown["cost"] == pytest.approx((24 * 40 * 2.0 + 24 * 4 * 8.0) / 1e6)
+    assert shown["cells_per_second"] > 0

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from bias_platform.storage import read_table
 from bias_platform.storage.names import REPORT_PAGE
@@ -43,7 +44,7 @@ def _weights(place: Workplace) -> dict[Path, int]:
 
 
 def test_new_labels_and_another_layout_of_the_catalog_ask_and_train_nothing(
-    workplace: Workplace, instance: dg.DagsterInstance
+    workplace: Workplace, instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, weights = _ledgers(workplace), _weights(workplace)
     workplace.edit("{id: man, phrase: a man,", "{label: Men, phrase: a man, id: man,")
@@ -52,10 +53,13 @@ def test_new_labels_and_another_layout_of_the_catalog_ask_and_train_nothing(
     workplace.edit("title: Who takes offence?", "title: Who is hurt?\n    engine: {batch_tokens: 512}")
     sections = re.split(r"(?m)^(?=[a-z_]+:)", workplace.catalog_file.read_text())
     workplace.catalog_file.write_text("# another layout\n" + "\n".join(sections[:0:-1]))
-    lines = workplace.run_plan(instance)
+    workplace.run_plan(instance)
     assert _ledgers(workplace) == before
     assert _weights(workplace) == weights
-    assert not [line for line in lines if "loading" in line or "training" in line]
+    said = capsys.readouterr().out
+    assert "writing the page" in said
+    assert "loading" not in said
+    assert "training" not in said
     page = (workplace.house().lake.report(STUDY, "regression") / REPORT_PAGE).read_text("utf-8")
     assert "Who is hurt?" in page
     assert "Anyone" in page

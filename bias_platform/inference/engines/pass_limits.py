@@ -2,7 +2,7 @@
 
 import torch
 
-_CALL_COST = {"cpu": 64, "cuda": 1024}
+_CALL_COST = {"cpu": 32, "cuda": 1024}
 """What a forward pass costs beyond its tokens, in tokens."""
 _BEST_PASS = {"cpu": 1024}
 """Tokens of a pass beyond which it becomes slower per token: what a layer computes no longer fits into the caches of a

@@ -18,7 +18,7 @@ from bias_platform.inference.engines.prefix_walk import Reached
 from bias_platform.inference.engines.shared_cache import NOTHING, Rows
 from bias_platform.inference.engines.shared_sequences import SharedScorer
 
-_TRIED_TOKENS = 24
+_TRIED_TOKENS = 12
 """Of each prompt, its first: enough to see a state that is not shared, a position or a mask that is wrong."""
 
 _log = logging.getLogger(__name__)

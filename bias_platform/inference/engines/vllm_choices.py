@@ -68,7 +68,7 @@ Parts = Callable[[OptionTree, Sequence[Sequence[int]]], list[Part]]
 def parts_on_cache(tree: OptionTree, options: Sequence[Sequence[int]]) -> list[Part]:
     """One request a beginning; `options` are in the tree already."""
     return [
-        Part(each.tokens, _one_token(logprob_token_ids=list(each.following)), partial(_next_tokens, tree, each))
+        Part(each.tokens, _one_token(logprob_token_ids=list(each.following)), partial(next_tokens, tree, each))
         for each in beginnings(tree)
     ]
 
@@ -87,7 +87,14 @@ def _one_token(**wanted: Any) -> Any:
     return SamplingParams(max_tokens=1, temperature=0.0, detokenize=False, **wanted)
 
 
-def _next_tokens(tree: OptionTree, beginning: Beginning, output: Any) -> FloatArray:
+def next_tokens(tree: OptionTree, beginning: Beginning, output: Any) -> FloatArray:
+    """What the tokens after a beginning add to each option's score.
+
+    Args:
+        tree: of the options.
+        beginning: that was sent after the prompt.
+        output: vllm's, with the log-probabilities of `beginning.following`.
+    """
     logprobs = output.outputs[0].logprobs[0]
     places = list(beginning.places)
     values = np.array([logprobs[int(token)].logprob for token in tree.targets[places]], dtype=np.float64)

@@ -66,5 +66,5 @@ def vllm_on(vllm_environment: None) -> Iterator[Callable[..., RemoteEngine]]:
 def small(vllm_on: Callable[..., RemoteEngine], small_folder: Path) -> RemoteEngine:
     """The random Llama in vllm."""
     engine = vllm_on(small_folder)
-    engine.identities = engine.load()
+    engine.load()
     return engine

@@ -69,10 +69,11 @@ class RemoteEngine:
         self._process.kill()
         self._process.communicate()
 
-    def load(self) -> tuple[EngineIdentity, EngineIdentity]:
-        """The engine's identity, and the one announced beforehand."""
-        said = self._ask(self._order)
-        return EngineIdentity(*said["identity"]), EngineIdentity(*said["announced"])
+    def load(self, model: Path | None = None) -> tuple[EngineIdentity, EngineIdentity]:
+        """The engine's identity, and the one announced beforehand. After a refusal, another `model` may be tried."""
+        said = self._ask(self._order if model is None else {**self._order, "model": str(model)})
+        self.identities = EngineIdentity(*said["identity"]), EngineIdentity(*said["announced"])
+        return self.identities
 
     def stats(self) -> dict[str, Any]:
         """`EngineStats.facts`, with the notes as a list."""

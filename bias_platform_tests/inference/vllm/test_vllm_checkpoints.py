@@ -91,23 +91,18 @@ def reference_scores(folder: Path, prompts: list[Prompt]) -> np.ndarray:
     return scores(engine.score_naive, prompts)[0]
 
 
-@pytest.fixture(scope="module")
-def refuse(vllm_environment: None) -> Callable[..., str]:
-    """Orders an engine and gives the sentence with which it is refused."""
-
-    def order(model: Path, **settings: str) -> str:
-        with RemoteEngine(model, **settings) as engine, pytest.raises(ModelLoadError) as refused:
-            engine.load()
-        return str(refused.value)
-
-    return order
-
-
 def test_what_vllm_cannot_ask_is_one_sentence(
-    refuse: Callable[..., str], rounded: tuple[Path, Path], small_folder: Path, tmp_path: Path
+    vllm_on: Callable[..., RemoteEngine], rounded: tuple[Path, Path], small_folder: Path, tmp_path: Path
 ) -> None:
-    assert "vllm computes with quantized weights in bfloat16 only; set engine.dtype to bfloat16" in refuse(rounded[0])
-    nf4 = reconfigured(
-        small_folder, tmp_path / "nf4", quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}
-    )
-    assert "quantized by bitsandbytes, which vllm does not read" in refuse(nf4)
+    nf4 = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    wrong = {
+        "vllm computes with quantized weights in bfloat16 only; set engine.dtype to bfloat16": rounded[0],
+        "quantized by bitsandbytes, which vllm does not read": reconfigured(
+            small_folder, tmp_path / "nf4", quantization_config=nf4
+        ),
+        "vllm cannot run system 'small' .*head_dim=16": reconfigured(small_folder, tmp_path / "narrow", head_dim=16),
+    }
+    engine = vllm_on(small_folder)
+    for sentence, folder in wrong.items():
+        with pytest.raises(ModelLoadError, match=sentence):
+            engine.load(folder)
