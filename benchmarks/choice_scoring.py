@@ -8,6 +8,7 @@ installed, see `choice_scoring_peer.py`; without it its line is left out).
 """
 
 import json
+import os
 import platform
 import statistics
 import sys
@@ -23,7 +24,7 @@ from choice_scoring_peer import BATCH_SIZES, INSTALL, Peer, peer_version
 from choice_scoring_workload import CASES, Case, Loaded, Workload, questions, random_model, train_tokenizer
 
 from bias_platform.catalog.engine_settings import EngineSettings
-from bias_platform.inference.engines.transformers_engine import TransformersEngine, engine_on
+from bias_platform.inference.engines.transformers_engine import engine_on
 
 RESULTS = Path(__file__).parent / "results" / "choice_scoring.json"
 REPEATS = 3
@@ -63,44 +64,60 @@ def plan_only(loaded: Loaded, work: Workload) -> Table:
     return np.zeros((0, 0))
 
 
-def measure(case: Case, loaded: Loaded, work: Workload) -> dict[str, Any]:
-    """Seconds of every method in turn, and how far the scores lie apart."""
-    engines: list[TransformersEngine] = []
+class Turns:
+    """The methods of a case, and what they took.
 
-    def shared() -> Table:
-        engines.append(engine_on(loaded, EngineSettings()))
-        return by_engine(engines[-1].score_choices, work)
+    Args:
+        case: how often each is timed.
+        loaded: the model.
+        work: what it is asked.
+    """
 
-    methods: dict[str, Callable[[], Table]] = {
-        SHARED: shared,
-        WHOLE: lambda: by_engine(engine_on(loaded, EngineSettings()).score_naive, work),
-    }
-    if peer_version():
-        peer = Peer(loaded, BATCH_SIZES[case.name])
-        methods[PEER] = lambda: peer.score(work)
-    seconds: dict[str, list[float]] = {name: [] for name in (*methods, PLANNING)}
-    reference, difference = np.zeros((0, 0)), 0.0
-    rounds = {SHARED: REPEATS, WHOLE: case.slow_rounds[0], PEER: case.slow_rounds[1]}
-    for turn in range(REPEATS):
-        for name, method in methods.items():
-            if turn >= rounds[name]:
-                continue
-            took, table = timed(method)
-            seconds[name].append(took)
-            reference = table if name == SHARED else reference
-            difference = max(difference, float(np.abs(table - reference).max()))
-            if not difference <= TOLERANCE:
-                raise SystemExit(
-                    f"{name}: scores differ by {difference:.2g}, more than {TOLERANCE:g}; nothing is shown"
-                )
-        seconds[PLANNING].append(timed(lambda: plan_only(loaded, work))[0])
-    return {"cpu_seconds": seconds, "largest_difference": difference, "engine": engines[-1].stats.facts()}
+    def __init__(self, case: Case, loaded: Loaded, work: Workload) -> None:
+        self._loaded, self._work = loaded, work
+        self._rounds = {SHARED: REPEATS, WHOLE: case.slow_rounds[0], PEER: case.slow_rounds[1]}
+        self._methods = {SHARED: self._shared, WHOLE: self._whole}
+        if peer_version():
+            peer = Peer(loaded, BATCH_SIZES[case.name])
+            self._methods[PEER] = lambda: peer.score(work)
+        self.seconds: dict[str, list[float]] = {name: [] for name in (*self._methods, PLANNING)}
+        self.difference = 0.0
+        self.facts: dict[str, Any] = {}
+
+    def take(self) -> None:
+        """Times all methods in turn.
+
+        Raises:
+            SystemExit: their scores differ.
+        """
+        reference = np.zeros((0, 0))
+        for turn in range(REPEATS):
+            for name in [name for name in self._methods if turn < self._rounds[name]]:
+                took, table = timed(self._methods[name])
+                self.seconds[name].append(took)
+                reference = table if name == SHARED else reference
+                self._compare(name, float(np.abs(table - reference).max()))
+            self.seconds[PLANNING].append(timed(lambda: plan_only(self._loaded, self._work))[0])
+
+    def _compare(self, name: str, difference: float) -> None:
+        if not difference <= TOLERANCE:
+            raise SystemExit(f"{name}: scores differ by {difference:.2g}, more than {TOLERANCE:g}; nothing is shown")
+        self.difference = max(self.difference, difference)
+
+    def _shared(self) -> Table:
+        engine = engine_on(self._loaded, EngineSettings())
+        table = by_engine(engine.score_choices, self._work)
+        self.facts = engine.stats.facts()
+        return table
+
+    def _whole(self) -> Table:
+        return by_engine(engine_on(self._loaded, EngineSettings()).score_naive, self._work)
 
 
-def summary(case: Case, loaded: Loaded, work: Workload, measured: dict[str, Any]) -> dict[str, Any]:
+def summary(case: Case, loaded: Loaded, work: Workload, turns: Turns) -> dict[str, Any]:
     """What was asked, what it took, and how near it comes to what sharing can save at most."""
-    facts, seconds = measured["engine"], measured["cpu_seconds"]
-    median = {name: statistics.median(values) for name, values in seconds.items()}
+    facts = turns.facts
+    median = {name: statistics.median(values) for name, values in turns.seconds.items()}
     bound = facts["tokens_full_sequences"] / facts["tokens_distinct"]
     ratios = {name: median[name] / median[SHARED] for name in (WHOLE, PEER) if name in median}
     return {
@@ -110,7 +127,9 @@ def summary(case: Case, loaded: Loaded, work: Workload, measured: dict[str, Any]
         "wordings": case.wordings,
         "posts": case.posts,
         "options": list(work.options),
-        **measured,
+        "cpu_seconds": turns.seconds,
+        "largest_difference": turns.difference,
+        "engine": facts,
         "cpu_ms_per_cell": {name: 1000 * value / len(work.prompts) for name, value in median.items()},
         "times_less_cpu_than": ratios,
         "bound_full_tokens_to_distinct": bound,
@@ -132,10 +151,19 @@ def show(name: str, result: dict[str, Any]) -> None:
     print(f"  largest difference         {result['largest_difference']:9.1e}")
 
 
+def processor() -> str:
+    """Its name where the system tells, else its kind."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]} ({platform.machine()})" if names else platform.machine()
+
+
 def versions() -> dict[str, str | None]:
     """Of what computes."""
     return {
-        "processor": platform.machine(),
+        "processor": processor(),
+        "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
@@ -154,7 +182,9 @@ def main() -> None:
     for case in CASES:
         if case.name in wanted:
             loaded, work = random_model(case, tokenizer), questions(case.wordings, case.posts)
-            results[case.name] = summary(case, loaded, work, measure(case, loaded, work)) | {"machine": versions()}
+            turns = Turns(case, loaded, work)
+            turns.take()
+            results[case.name] = summary(case, loaded, work, turns) | {"machine": versions()}
             show(case.name, results[case.name])
     RESULTS.parent.mkdir(exist_ok=True)
     kept = {case.name: results[case.name] for case in CASES if case.name in results}

@@ -10,6 +10,8 @@ import argparse
 import gc
 import json
 import platform
+import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,10 +34,11 @@ OPTIONS = ("Yes, it offends", "Maybe, hard to tell", "No, it is fine", "Incompre
 WORDINGS = ("Play the part of {} in all you say.", "For this conversation you are {}.", "Reply just as {} would reply.")
 PLACES = ("village", "harbour town", "big city", "mountain valley", "suburb")
 TRADES = ("teacher", "baker", "nurse", "bus driver")
-WORDS = (
+WORDS = re.findall(
+    r"\w+",
     "the bus was late again nobody said sorry my neighbour plays trumpet at night what a lovely garden you have there "
-    "people from that street never learn do they it rained on the market and everyone laughed"
-).split()
+    "people from that street never learn do they it rained on the market and everyone laughed",
+)
 QUESTION = "Would anybody feel offended by the post below?\n" + "\n".join(OPTIONS) + "\nGive one of these.\nPost: "
 TEMPLATE = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}{% endfor %}"
@@ -66,7 +69,7 @@ TINY = {
 EXACT, COARSE = 1e-3, 0.25
 """Largest difference of two ways to the same score, in nats: float32, bfloat16."""
 SPARE_BYTES = 400 << 20
-"""Memory left beyond the weights when batches are to be halved."""
+"""Memory left beyond the weights when batches are to be halved, in float32; half of it in bfloat16."""
 HUGE_BATCH = 1 << 19
 """Tokens in a pass for which that does not suffice."""
 
@@ -124,7 +127,7 @@ def random_model(setting: Setting, shape: dict[str, int], dtype: torch.dtype) ->
     """A Llama with weights large enough that scores differ between prompts."""
     torch.manual_seed(0)
     sizes = {"vocab_size": len(setting.tokenizer), **shape}
-    config = LlamaConfig(max_position_embeddings=1024, initializer_range=0.06, **sizes)
+    config = LlamaConfig(max_position_embeddings=1024, initializer_range=0.6 / sizes["hidden_size"] ** 0.5, **sizes)
     with torch.device(setting.device):
         model = LlamaForCausalLM(config)
     return Loaded(model.to(dtype).eval(), setting.tokenizer)
@@ -160,9 +163,9 @@ def clock() -> float:
 def check_scores(loaded: Loaded, setting: Setting, tolerance: float) -> dict[str, Any]:
     """Shared beginnings against whole sequences."""
     settings = EngineSettings(batch_tokens=65_536)
-    for warm in (engine_on(loaded, settings), engine_on(loaded, settings)):
-        scored(warm.score_choices, setting.prompts[:40])
-        scored(warm.score_naive, setting.prompts[:40])
+    # kernels are chosen when a shape is first met: what that takes is not the pace of the work
+    scored(engine_on(loaded, settings).score_choices, setting.prompts)
+    scored(engine_on(loaded, settings).score_naive, setting.prompts[:40])
     engine = engine_on(loaded, settings)
     shared, failed, seconds = scored(engine.score_choices, setting.prompts)
     whole, _, naive = scored(engine_on(loaded, settings).score_naive, setting.prompts)
@@ -228,36 +231,42 @@ def by_transformers(loaded: Loaded, prompts: list[Prompt], longest: int) -> tupl
 
 def check_adapters(loaded: Loaded, setting: Setting, tolerance: float) -> dict[str, Any]:
     """Four adapters in one call against each by itself."""
-    config = LoraConfig(r=8, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
     names = [f"adapter{number}" for number in range(4)]
-    torch.manual_seed(1)
-    model = get_peft_model(loaded.model, config, adapter_name=names[0])
-    for name in names[1:]:
-        model.add_adapter(name, config)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_" in name:
-                parameter.mul_(0.3)
-    engine = engine_on(loaded._replace(model=model.eval()), EngineSettings(batch_tokens=65_536))
+    model = with_adapters(loaded.model, names)
+    engine = engine_on(loaded._replace(model=model), EngineSettings(batch_tokens=65_536))
     prompts = setting.prompts[:: max(1, len(setting.prompts) // 240)]
     asked = [prompt._replace(adapter=name) for prompt in prompts for name in names]
+    scored(engine.score_choices, asked[:40])
     mixed, failed, seconds = scored(engine.score_choices, asked)
-    off, alone_seconds, tables = 0.0, 0.0, []
+    alone, alone_seconds = np.empty_like(mixed), 0.0
     for place, name in enumerate(names):
         model.set_adapter(name)
-        alone, _, took = scored(engine.score_choices, prompts)
-        off = max(off, float(np.abs(mixed[place :: len(names)] - alone).max()))
+        alone[place :: len(names)], _, took = scored(engine.score_choices, prompts)
         alone_seconds += took
-        tables.append(alone)
     model.unload()
+    off = float(np.abs(mixed - alone).max())
     return {
         "right": failed == 0 and off <= tolerance,
         "cells": len(asked),
         "largest_difference": off,
-        "difference_between_adapters": float(np.abs(tables[0] - tables[1]).max()),
+        "difference_between_adapters": float(np.abs(alone[0::4] - alone[1::4]).max()),
         "cells_per_second_mixed": len(asked) / seconds,
         "cells_per_second_one_after_the_other": len(asked) / alone_seconds,
     }
+
+
+def with_adapters(model: Any, names: list[str]) -> Any:
+    """The model with LoRA adapters of random weights."""
+    config = LoraConfig(r=8, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    torch.manual_seed(1)
+    adapted = get_peft_model(model, config, adapter_name=names[0])
+    for name in names[1:]:
+        adapted.add_adapter(name, config)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_" in name:
+                parameter.mul_(0.3)
+    return adapted.eval()
 
 
 def check_memory(loaded: Loaded, setting: Setting, tolerance: float) -> dict[str, Any]:
@@ -267,7 +276,8 @@ def check_memory(loaded: Loaded, setting: Setting, tolerance: float) -> dict[str
     expected, _, _ = scored(engine_on(loaded, EngineSettings()).score_choices, setting.prompts)
     prompts, decoding = setting.prompts[:: len(setting.prompts) // setting.writing], Decoding(maximum_tokens=8)
     texts, _ = written(engine_on(loaded, EngineSettings()), prompts, decoding)
-    with little_memory():
+    bytes_a_number = next(loaded.model.parameters()).element_size()
+    with little_memory(SPARE_BYTES * bytes_a_number // 4):
         engine = engine_on(loaded, EngineSettings(batch_tokens=HUGE_BATCH))
         scores, failed, _ = scored(engine.score_choices, setting.prompts)
         whole = engine_on(loaded, EngineSettings(batch_tokens=HUGE_BATCH))
@@ -276,23 +286,42 @@ def check_memory(loaded: Loaded, setting: Setting, tolerance: float) -> dict[str
         answers, _ = written(writer, setting.prompts, decoding)
         few, _ = written(engine_on(loaded, EngineSettings(batch_tokens=HUGE_BATCH)), prompts, decoding)
     off = max(float(np.abs(scores - expected).max()), float(np.abs(naive - expected).max()))
-    halved = {"scoring": engine.stats.halved_batches, "whole": whole.stats.halved_batches}
+    halved = {"scoring": engine.stats.halved_batches, "writing": writer.stats.halved_batches}
     return {
         "right": failed + lost == 0 and off <= tolerance and min(halved.values()) > 0 and len(answers) == len(expected),
-        "halved_batches": halved | {"writing": writer.stats.halved_batches},
+        "halved_batches": halved | {"whole": whole.stats.halved_batches},
         "failed": failed + lost,
         "largest_difference": off,
         "same_text": sum(left == right for left, right in zip(texts, few, strict=True)) / len(prompts),
     }
 
 
+def check_quantized(setting: Setting, shape: dict[str, int]) -> dict[str, Any]:
+    """Shared beginnings against whole sequences of bitsandbytes' 4- and 8-bit weights."""
+    try:
+        import bitsandbytes
+    except ImportError:
+        return {"right": True, "skipped": "bitsandbytes is not installed"}
+    result: dict[str, Any] = {"bitsandbytes": bitsandbytes.__version__}
+    schemes = {"nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, "int8": {"load_in_8bit": True}}
+    with tempfile.TemporaryDirectory() as folder:
+        random_model(setting, shape, torch.bfloat16).model.save_pretrained(folder)
+        for name, scheme in schemes.items():
+            quantization = transformers.BitsAndBytesConfig(bnb_4bit_compute_dtype=torch.bfloat16, **scheme)
+            model = LlamaForCausalLM.from_pretrained(
+                folder, quantization_config=quantization, dtype=torch.bfloat16, device_map={"": setting.device}
+            )
+            result[name] = check_scores(Loaded(model.eval(), setting.tokenizer), setting, COARSE)
+    return result | {"right": all(result[name]["right"] for name in schemes)}
+
+
 @contextmanager
-def little_memory() -> Iterator[None]:
+def little_memory(spare: int) -> Iterator[None]:
     """Hardly more of the GPU than what is taken."""
     gc.collect()
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + SPARE_BYTES) / total)
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + spare) / total)
     try:
         yield
     finally:
@@ -310,6 +339,8 @@ def check_model(setting: Setting, shape: dict[str, int], dtype: torch.dtype, all
     if all_checks:
         result["memory"] = check_memory(loaded, setting, tolerance)
         result["adapters"] = check_adapters(loaded, setting, tolerance)
+        if not exact:
+            result["quantized"] = check_quantized(setting, shape)
     if setting.device != "cpu":
         result["most_memory_bytes"] = torch.cuda.max_memory_allocated()
         torch.cuda.reset_peak_memory_stats()
@@ -340,25 +371,23 @@ def main() -> int:
     torch.set_float32_matmul_precision("highest")
     prompts = questions(2 if chosen.tiny else 12)
     setting = Setting(device, prompts, train_tokenizer(prompts), 8 if chosen.tiny else 48)
-    result: dict[str, Any] = {"surroundings": surroundings(device), "models": {}}
+    result: dict[str, Any] = {"surroundings": surroundings(device), "models": {}, "wrong": []}
     for size, shape in (TINY if chosen.tiny else SHAPES).items():
         for dtype in (torch.float32, torch.bfloat16):
-            name = f"{size} {str(dtype).removeprefix('torch.')}"
-            start = clock()
+            name, start = f"{size} {str(dtype).removeprefix('torch.')}", clock()
             checked = check_model(setting, shape, dtype, all_checks=size in ("85M", "tiny"))
             result["models"][name] = checked | {"seconds": clock() - start}
+            result["wrong"] += [f"{name}: {check}" for check in wrong_checks(checked)]
             print(name, json.dumps(checked, indent=1), flush=True)
             chosen.result.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
             gc.collect()
-    wrong = [
-        f"{name}: {check}"
-        for name, checked in result["models"].items()
-        for check, values in checked.items()
-        if isinstance(values, dict) and not values["right"]
-    ]
-    print("wrong: " + ", ".join(wrong) if wrong else "all checks passed")
-    chosen.result.write_text(json.dumps(result | {"wrong": wrong}, indent=1) + "\n", "utf-8")
-    return int(bool(wrong))
+    print("wrong: " + ", ".join(result["wrong"]) if result["wrong"] else "all checks passed")
+    return int(bool(result["wrong"]))
+
+
+def wrong_checks(checked: dict[str, Any]) -> list[str]:
+    """Names of the checks of a model that failed."""
+    return [name for name, values in checked.items() if isinstance(values, dict) and not values["right"]]
 
 
 if __name__ == "__main__":

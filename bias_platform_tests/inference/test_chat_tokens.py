@@ -121,6 +121,76 @@ def test_a_template_that_refuses_a_system_message_says_so(tokenizer_with: Callab
         ChatEncoder(tokenizer_with(NO_SYSTEM)).encode([chat], [OPTIONS], "sum")
 
 
+LISTED = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' }}{% for part in m['content'] | selectattr('type', 'equalto', "
+    "'text') %}{{ part['text'] }}{% endfor %}{{ '<|end|>' }}{% endfor %}<|assistant|>"
+)
+CONCATENATED = "{% for m in messages %}{{ '<|user|>' + m['content'][0]['text'] }}{% endfor %}<|assistant|>"
+
+
+@pytest.mark.parametrize("template", [LISTED, CONCATENATED])
+def test_templates_that_take_lists_of_parts_get_them(
+    tokenizer_with: Callable[..., Any], prompts: list[Prompt], template: str
+) -> None:
+    tokenizer = tokenizer_with(template)
+    encoder = ChatEncoder(tokenizer)
+    assert encoder.lists_parts
+    encoded = encoder.encode(prompts[:12], [OPTIONS] * 12, "sum")
+    for prompt, ids in zip(prompts[:12], encoded.prompts, strict=True):
+        parts = [{"role": m["role"], "content": [{"type": "text", "text": m["content"]}]} for m in prompt.messages]
+        text = tokenizer.apply_chat_template(parts, tokenize=False, add_generation_prompt=True)
+        assert prompt.messages[-1]["content"] in text
+        assert ids.tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert encoder.joins_parts
+
+
+@pytest.mark.parametrize("template", [None, TRIMMED, SPACED, PLAIN, MANGLED, SHORTENED, NO_SYSTEM])
+def test_templates_that_take_text_get_text(tokenizer_with: Callable[..., Any], template: str | None) -> None:
+    assert not ChatEncoder(tokenizer_with(template) if template else tokenizer_with()).lists_parts
+
+
+@pytest.mark.parametrize("template", [None, TRIMMED, SPACED, PLAIN, MANGLED, SHORTENED])
+def test_prompts_are_encoded_alike_with_and_without_options(
+    tokenizer_with: Callable[..., Any], prompts: list[Prompt], template: str | None
+) -> None:
+    tokenizer = tokenizer_with(template) if template else tokenizer_with()
+    assert [ids.tolist() for ids in ChatEncoder(tokenizer).encode_prompts(prompts)] == [
+        whole(tokenizer, prompt) for prompt in prompts
+    ]
+    assert ChatEncoder(tokenizer).encode_prompts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "token"),
+    [
+        (None, "<|end|>"),
+        (LISTED, "<|end|>"),
+        ("{% for m in messages %}{{ m['content'] + ' <|system|>' }}{% endfor %}", "<|system|>"),
+        (PLAIN, None),
+        (MANGLED, None),
+        ("{% if messages|length > 1 %}{{ raise_exception('one message only') }}{% endif %}<|user|>", None),
+    ],
+)
+def test_the_token_that_ends_a_turn_is_found(
+    tokenizer_with: Callable[..., Any], template: str | None, token: str | None
+) -> None:
+    tokenizer = tokenizer_with(template) if template else tokenizer_with()
+    expected = None if token is None else tokenizer.convert_tokens_to_ids(token)
+    assert ChatEncoder(tokenizer).end_of_turn() == expected
+
+
+def test_prompts_that_are_read_already_get_the_same_options(tokenizer: Any, prompts: list[Prompt]) -> None:
+    encoder = ChatEncoder(tokenizer)
+    texts = [
+        tokenizer.apply_chat_template(list(prompt.messages), tokenize=False, add_generation_prompt=True)
+        for prompt in prompts[:8]
+    ]
+    encoded = encoder.encode(prompts[:8], [OPTIONS] * 8, "sum")
+    read = encoder.encode_read(encoder.encode_prompts(prompts[:8]), texts, [OPTIONS] * 8, "sum")
+    assert [ids.tolist() for ids in read.prompts] == [ids.tolist() for ids in encoded.prompts]
+    assert (read.tree_of, read.option_tokens) == (encoded.tree_of, encoded.option_tokens)
+
+
 def test_nothing_to_encode(tokenizer: Any) -> None:
     encoded = ChatEncoder(tokenizer).encode([], [], "sum")
     assert (encoded.prompts, encoded.trees) == ([], [])

@@ -20,11 +20,11 @@ def read_tokens(plan: PrefixPlan, sequences: list[TokenArray]) -> int:
     return nodes + sum(len(sequences[row]) - node.depth for node in plan.nodes for row in node.rows)
 
 
-@given(_token_lists, st.integers(0, 6), st.sampled_from([3, 1000]))
+@given(_token_lists, st.integers(0, 6), st.sampled_from([3, 1000]), st.sampled_from([0, 9, 60]), st.integers(1, 3))
 @settings(max_examples=200, deadline=None)
-def test_plans_are_sound(rows: list[list[int]], call_cost: int, long_suffix: int) -> None:
-    sequences = arrays(rows)
-    plan = plan_prefixes(sequences, call_cost, long_suffix)
+def test_plans_are_sound(rows: list[list[int]], call_cost: int, long_suffix: int, level_cost: int, kinds: int) -> None:
+    sequences, groups = arrays(rows), [number % kinds for number in range(len(rows))]
+    plan = plan_prefixes(sequences, call_cost, long_suffix, groups=groups, level_cost=level_cost)
     assert sorted(row for node in plan.nodes for row in node.rows) == list(range(len(rows)))
     for number, node in enumerate(plan.nodes):
         assert -1 <= node.parent < number
@@ -35,9 +35,12 @@ def test_plans_are_sound(rows: list[list[int]], call_cost: int, long_suffix: int
             assert beginning[: above.depth] == rows[above.exemplar][: above.depth]
         for row in node.rows:
             assert rows[row][: node.depth] == beginning
+            assert node.depth == 0 or groups[row] == groups[node.exemplar]
             assert node.depth < len(rows[row])
             assert len(rows[row]) - node.depth <= max(long_suffix, 1)
-    prefixes = {tuple(row[:size]) for row in rows for size in range(1, len(row) + 1)}
+    prefixes = {
+        (group, *row[:size]) for group, row in zip(groups, rows, strict=True) for size in range(1, len(row) + 1)
+    }
     assert plan.distinct_tokens == len(prefixes)
     assert read_tokens(plan, sequences) <= sum(map(len, rows))
 
@@ -72,6 +75,37 @@ def test_small_savings_are_not_worth_a_pass() -> None:
     rows = [[1, 2, number, number] for number in range(3, 8)]
     assert [node.depth for node in plan_prefixes(arrays(rows), 100, 1000).nodes] == [0]
     assert [node.depth for node in plan_prefixes(arrays(rows), 1, 1000).nodes] == [0, 2]
+
+
+def test_a_generation_is_judged_by_what_it_saves_together() -> None:
+    """Twenty beginnings of four tokens for three rows each save 160 tokens."""
+    rows = [[persona] * 4 + [100 + item, 7] for persona in range(20) for item in range(3)]
+    sequences = arrays(rows)
+    worthy = plan_prefixes(sequences, 2, 1000, level_cost=159)
+    assert sorted(node.depth for node in worthy.nodes) == [0] + [4] * 20
+    assert read_tokens(worthy, sequences) == worthy.distinct_tokens
+    unworthy = plan_prefixes(sequences, 2, 1000, level_cost=160)
+    assert [(node.depth, sorted(node.rows)) for node in unworthy.nodes] == [(0, list(range(60)))]
+    assert unworthy.distinct_tokens == worthy.distinct_tokens
+
+
+def test_what_hung_on_an_unworthy_generation_hangs_on_what_is_above() -> None:
+    rows = [[1] * 50 + [2] * 3 + [3 + branch] * 40 + [100 + item] for branch in range(2) for item in range(9)]
+    rows.append([1] * 50 + [9])
+    sequences = arrays(rows)
+    assert [node.depth for node in plan_prefixes(sequences, 1, 1000).nodes] == [0, 50, 53, 93, 93]
+    plan = plan_prefixes(sequences, 1, 1000, level_cost=100)
+    assert [node.depth for node in plan.nodes] == [0, 50, 93, 93]
+    assert [node.parent for node in plan.nodes] == [-1, 0, 1, 1]
+    assert plan.nodes[1].rows == [18]
+
+
+def test_groups_share_nothing() -> None:
+    rows = [[5] * 30 + [item] for item in range(8)]
+    plan = plan_prefixes(arrays(rows), 2, 1000, groups=[0, 1] * 4)
+    assert plan.distinct_tokens == 2 * 30 + 8
+    deep = [node for node in plan.nodes if node.depth == 30]
+    assert sorted(sorted(node.rows) for node in deep) == [[0, 2, 4, 6], [1, 3, 5, 7]]
 
 
 def test_nothing_to_plan() -> None:

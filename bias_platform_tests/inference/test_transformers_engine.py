@@ -13,7 +13,9 @@ from transformers.models.gemma3 import Gemma3TextConfig
 
 from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import UserError
+from bias_platform.inference.engines import shared_cache
 from bias_platform.inference.engines.base import Failure, Prompt, Scoring
+from bias_platform.inference.engines.shared_cache import Rows
 from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.models.four_bit import compute_in, keep_weights_unpacked
 
@@ -96,6 +98,78 @@ def test_few_tokens_are_read_twice(engine: Any, prompts: list[Prompt]) -> None:
     assert stats.full_tokens > 4 * stats.sent_tokens
     assert stats.prompts == len(prompts)
     assert 0.7 < stats.reused_share <= stats.reachable_share < 1
+
+
+def few_posts(personas: int, posts: int) -> list[Prompt]:
+    """Posts that begin differently, so that personas are all there is to share."""
+    texts = [f"{number} buses were late again and nobody said sorry." for number in range(11, 11 + posts)]
+    systems = [
+        f"You are {number} years old. Answer as this person would. Be brief." for number in range(20, 20 + personas)
+    ]
+    return [
+        Prompt(({"role": "system", "content": system}, {"role": "user", "content": text}))
+        for system in systems
+        for text in texts
+    ]
+
+
+def test_beginnings_of_a_generation_are_read_together(engine: Any) -> None:
+    """20 personas, each with 3 posts: not 20 passes for their beginnings and 20 for their posts."""
+    chats = few_posts(20, 3)
+    shared, _ = scores(engine.score_choices, chats)
+    stats = engine.stats
+    assert stats.sent_tokens < 1.05 * stats.distinct_tokens
+    assert stats.forward_passes < 16
+    assert stats.padding_tokens < 0.1 * stats.sent_tokens
+    np.testing.assert_allclose(shared, scores(engine.score_naive, chats)[0], atol=1e-5, rtol=0)
+
+
+def test_few_beginnings_are_held_when_batches_are_small(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    extend = shared_cache.extend
+
+    def watched(*arguments: Any) -> Any:
+        made = extend(*arguments)
+        held.append(made.present.size)
+        return made
+
+    monkeypatch.setattr(shared_cache, "extend", watched)
+    engine = engine_on(loaded, EngineSettings(batch_tokens=400))
+    chats = few_posts(20, 3)
+    shared, _ = scores(engine.score_choices, chats)
+    assert max(held) <= 200
+    np.testing.assert_allclose(shared, scores(engine.score_naive, chats)[0], atol=1e-5, rtol=0)
+
+
+def test_want_of_memory_halves_bunches_of_beginnings(
+    loaded: Any, loaded_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extend, refused = shared_cache.extend, []
+
+    def forgetful(model: Any, above: Any, rows: Any) -> Any:
+        if len(rows.rests) > 3:
+            refused.append(len(rows.rests))
+            raise torch.OutOfMemoryError("no more")
+        return extend(model, above, rows)
+
+    monkeypatch.setattr(shared_cache, "extend", forgetful)
+    chats = few_posts(20, 3)
+    engine = engine_on(loaded, EngineSettings())
+    table, failures = scores(engine.score_choices, chats)
+    assert not failures
+    assert refused
+    assert engine.stats.halved_batches >= len(refused)
+    np.testing.assert_allclose(table, scores(engine.score_naive, chats)[0], atol=1e-5, rtol=0)
+    monkeypatch.setattr(shared_cache, "extend", lambda *_: forgetful(None, None, Rows([[1]] * 9, [], [])))
+    _, failures = scores(engine.score_choices, chats)
+    assert len(failures) == len(chats)
+    assert all(failure.transient for failure in failures.values())
+
+
+def test_logits_are_scored_in_small_copies(engine: Any, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, _ = scores(engine.score_choices, prompts)
+    monkeypatch.setattr(shared_cache, "_LARGEST_COPY", 1)
+    np.testing.assert_array_equal(scores(engine.score_choices, prompts)[0], expected)
 
 
 def test_whole_sequences_read_what_is_counted_as_full(engine: Any, prompts: list[Prompt]) -> None:

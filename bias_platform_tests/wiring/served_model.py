@@ -29,6 +29,10 @@ class ServedModel:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
+    def forget(self) -> None:
+        """As if nothing had been asked, and everything could be read."""
+        self.asked, self.unread, self.refused_keys, self.unreadable = [], [], 0, ""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"

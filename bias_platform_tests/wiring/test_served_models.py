@@ -1,6 +1,7 @@
 """A study of a model behind an endpoint, through Dagster: asked once, paid once, within its budget, without a leak."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,21 +28,53 @@ SERVED = """
 adapters:"""
 
 
-@pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedModel]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServedModel]:
     with ServedModel(KEY) as model:
-        monkeypatch.setenv("LAB_BASE_URL", model.url)
-        monkeypatch.setenv("LAB_API_KEY", KEY)
         yield model
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    made = make_workplace(tmp_path / "place")
+def served(server: ServedModel, monkeypatch: pytest.MonkeyPatch) -> ServedModel:
+    """The endpoint, which has been asked nothing yet."""
+    server.forget()
+    monkeypatch.setenv("LAB_BASE_URL", server.url)
+    monkeypatch.setenv("LAB_API_KEY", KEY)
+    return server
+
+
+def _new_place(folder: Path) -> Workplace:
+    made = make_workplace(folder)
     made.edit("\nadapters:", SERVED)
     engine = "engine: {name: openai, ask: generate, concurrency: 4, decoding: {maximum_tokens: 16}}"
     made.edit("[tiny, tiny+people, tiny+people@nf4]", f"[served]\n    {engine}\n    budget: {{tokens: 1000000}}")
     return made
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    """The study before anything is made."""
+    return _new_place(tmp_path / "place")
+
+
+@pytest.fixture(scope="module")
+def finished(server: ServedModel, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """The study, run once to its end."""
+    made = _new_place(tmp_path_factory.mktemp("served") / "place")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LAB_BASE_URL", server.url)
+        environment.setenv("LAB_API_KEY", KEY)
+        server.forget()
+        _run(made)
+    assert len(server.asked) == len(set(server.asked)) == CELLS
+    return made
+
+
+@pytest.fixture
+def done(finished: Workplace, tmp_path: Path) -> Workplace:
+    """A copy of the finished study."""
+    shutil.copytree(finished.folder, tmp_path / "done")
+    return Workplace(tmp_path / "done")
 
 
 def _run(place: Workplace) -> list[str]:
@@ -57,10 +90,9 @@ def _answers(place: Workplace) -> int:
         return int(connection.execute("SELECT COUNT(*) FROM cells WHERE transient = 0").fetchone()[0])
 
 
-def test_a_served_model_is_asked_once_and_reported(place: Workplace, served: ServedModel) -> None:
-    _run(place)
-    assert len(served.asked) == len(set(served.asked)) == CELLS
-    folder = place.house().lake.predictions(STUDY) / "model=served"
+def test_a_served_model_is_asked_once_and_reported(done: Workplace, served: ServedModel) -> None:
+    """That it was asked once is a matter of the fixture."""
+    folder = done.house().lake.predictions(STUDY) / "model=served"
     parts = [read_table(path, "part") for path in sorted(folder.glob("persona=*/part.parquet"))]
     outcomes = [outcome for part in parts for outcome in part["outcome"]]
     assert len(outcomes) == CELLS
@@ -68,24 +100,17 @@ def test_a_served_model_is_asked_once_and_reported(place: Workplace, served: Ser
     for part in parts:
         assert part["raw_text"].notna().all()
         assert set(part.loc[part["outcome"] == "answered", "answer"]) <= {"Yes", "No", "Maybe"}
-    assert (place.house().lake.report(STUDY, "regression") / REPORT_PAGE).is_file()
-    _run(place)
-    assert len(served.asked) == CELLS
+    assert (done.house().lake.report(STUDY, "regression") / REPORT_PAGE).is_file()
+    done.edit("input: 2.0", "input: 3.0")  # a new price is no new system
+    _run(done)
+    assert served.asked == []
 
 
-def test_another_snapshot_is_another_system(place: Workplace, served: ServedModel) -> None:
-    _run(place)
-    before = read_manifest(place.house().lake.system("served"), "served").facts["identity"]
-    place.edit("2026-01-15", "2026-02-20")
-    _run(place)
-    assert read_manifest(place.house().lake.system("served"), "served").facts["identity"] != before
-    assert len(served.asked) == 2 * CELLS
-
-
-def test_a_new_price_is_no_new_system(place: Workplace, served: ServedModel) -> None:
-    _run(place)
-    place.edit("input: 2.0", "input: 3.0")
-    _run(place)
+def test_another_snapshot_is_another_system(done: Workplace, served: ServedModel) -> None:
+    before = read_manifest(done.house().lake.system("served"), "served").facts["identity"]
+    done.edit("2026-01-15", "2026-02-20")
+    _run(done)
+    assert read_manifest(done.house().lake.system("served"), "served").facts["identity"] != before
     assert len(served.asked) == CELLS
 
 
@@ -119,9 +144,8 @@ def test_texts_stay_on_the_machine_unless_the_corpus_lets_them(
         _run(place)
 
 
-def test_the_key_is_written_nowhere(place: Workplace, served: ServedModel) -> None:
-    _run(place)
-    for folder, _, files in os.walk(place.folder):
+def test_the_key_is_written_nowhere(finished: Workplace) -> None:
+    for folder, _, files in os.walk(finished.folder):
         for name in files:
             assert KEY.encode() not in (Path(folder) / name).read_bytes(), Path(folder) / name
 
@@ -143,10 +167,9 @@ def test_a_partition_with_too_many_failures_does_not_complete(place: Workplace, 
     assert table.loc[table["outcome"] == "failed", "answer"].isna().all()
 
 
-def test_the_ui_shows_what_a_partition_took(place: Workplace, served: ServedModel) -> None:
-    instance = place.instance()
-    place.run_plan(instance, until=STUDY)
-    record = latest_record(instance, place.house().keys.predictions(STUDY), "served|woman")
+def test_the_ui_shows_what_a_partition_took(done: Workplace) -> None:
+    instance = done.instance()
+    record = latest_record(instance, done.house().keys.predictions(STUDY), "served|woman")
     instance.dispose()
     assert record is not None
     assert record.asset_materialization is not None

@@ -18,8 +18,8 @@ from bias_platform.inference.engines.pass_limits import PassLimits
 from bias_platform.inference.engines.row_inputs import Inputs, joined, lengthened, shapes
 from bias_platform.inference.engines.shared_sequences import out_of_memory
 
-_WHOLE_PROMPTS = 64
-"""Prompts between two yields."""
+_FEWEST_PROMPTS = 64
+"""Prompts between two yields, or as many as fill some passes: sequences of equal length are looked for among them."""
 
 
 class _Option(NamedTuple):
@@ -58,9 +58,10 @@ class WholeScorer:
         for row in rows:
             key = (self._encoded.tree_of[row], self._model.pass_key(self._adapters[row]))
             groups.setdefault(key, []).append(row)
+        size = max(_FEWEST_PROMPTS, self._limits.pass_tokens // _FEWEST_PROMPTS)
         for members in groups.values():
-            for start in range(0, len(members), _WHOLE_PROMPTS):
-                yield from self._score_chunk(members[start : start + _WHOLE_PROMPTS])
+            for start in range(0, len(members), size):
+                yield from self._score_chunk(members[start : start + size])
 
     def _score_chunk(self, rows: list[int]) -> Iterator[ScoredBatch]:
         """For want of memory in smaller batches; if single sequences are too long, each prompt by itself."""

@@ -47,17 +47,10 @@ class PassLimits:
         """How many beginnings of so many columns are held at once: one at least."""
         return max(1, int(self.batch_tokens * self._held) // max(1, columns))
 
-    def writers(self, read: int, width: int, most: int) -> int:
-        """How many answers of up to `most` tokens are written together: one at least.
-
-        Args:
-            read: columns before the answer, the shared beginning included.
-            width: columns of the first pass.
-            most: tokens of the longest answer.
-        """
-        by_logits = _LARGEST_LOGITS // self._vocabulary
-        by_memory = int(self.batch_tokens * self._written) // (read + most)
-        return max(1, min(self.batch_tokens // width, by_memory, by_logits))
+    def writers(self, columns: int, most: int) -> int:
+        """How many answers of up to `most` tokens to prompts of `columns` are written together: one at least."""
+        by_memory = int(self.batch_tokens * self._written) // (columns + most)
+        return max(1, min(by_memory, _LARGEST_LOGITS // self._vocabulary))
 
     def shrink(self, tried: int) -> None:
         """After want of memory in a pass of `tried` tokens: half of that from now on."""

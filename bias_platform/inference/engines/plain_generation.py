@@ -65,7 +65,7 @@ class PlainWriter:
             key = (len(self._order.prompts[row]), self._order.longest[row], shapes(self._inputs[row]))
             groups.setdefault((*key, self._model.pass_key(self._order.adapters[row])), []).append(row)
         for (length, most, *_), members in sorted(groups.items(), key=lambda group: -group[0][0]):
-            size = self._limits.writers(length, length, most)
+            size = min(self._limits.writers(length, most), max(1, self._limits.batch_tokens // length))
             for start in range(0, len(members), size):
                 yield from self._write_batch(members[start : start + size])
 

@@ -66,7 +66,8 @@ def plan_prefixes(
     lengths = np.array([len(sequence) for sequence in ordered], dtype=np.int64)
     shared = _shared_with_previous(ordered, [group[row] for row in order])
     nodes = _PlanBuilder(order, lengths, shared, 2 * call_cost, long_suffix).build()
-    return PrefixPlan(_worthy_levels(nodes, level_cost), int(lengths.sum() - shared.sum()))
+    worthy = _worthy_levels(nodes, level_cost, lambda row: len(sequences[row]), long_suffix)
+    return PrefixPlan(worthy, int(lengths.sum() - shared.sum()))
 
 
 def _shared_with_previous(ordered: Sequence[TokenArray], groups: Sequence[int]) -> npt.NDArray[np.int64]:
@@ -83,7 +84,9 @@ def _shared_with_previous(ordered: Sequence[TokenArray], groups: Sequence[int]) 
     return shared
 
 
-def _worthy_levels(nodes: list[PrefixNode], level_cost: int) -> list[PrefixNode]:
+def _worthy_levels(
+    nodes: list[PrefixNode], level_cost: int, length: Callable[[int], int], long_suffix: int
+) -> list[PrefixNode]:
     """The nodes without the generations that are not worth a pass; what hung on those hangs on what is above."""
     above = [nodes[max(node.parent, 0)].depth for node in nodes]
     below, levels = _rows_below(nodes), _levels(nodes)
@@ -100,8 +103,17 @@ def _worthy_levels(nodes: list[PrefixNode], level_cost: int) -> list[PrefixNode]
             kept.append(node._replace(parent=parent, rows=list(node.rows)))
         else:
             places.append(parent)
-            kept[parent].rows.extend(node.rows)
+            for row in node.rows:
+                _finish(row, length(row), parent, kept, long_suffix)
     return kept
+
+
+def _finish(row: int, length: int, parent: int, nodes: list[PrefixNode], long_suffix: int) -> None:
+    """Attaches a row to a node, or to a node of its own below it if it has a long way to go."""
+    if length - nodes[parent].depth > long_suffix:
+        nodes.append(PrefixNode(parent, length - 1, row, [row]))
+    else:
+        nodes[parent].rows.append(row)
 
 
 def _rows_below(nodes: Sequence[PrefixNode]) -> list[int]:
@@ -142,8 +154,8 @@ class _PlanBuilder:
         while pending:
             start, stop, parent = pending.pop()
             if self._hopeless(start, stop, parent):
-                for position in range(start, stop):
-                    self._finish(position, parent)
+                for row, length in zip(self.order[start:stop], self.lengths[start:stop].tolist(), strict=True):
+                    _finish(row, length, parent, self.nodes, self.long_suffix)
                 continue
             node = self._node(start, stop, parent)
             pending.extend((low, high, node) for low, high in reversed(self._children(start, stop)))
@@ -169,13 +181,6 @@ class _PlanBuilder:
         cuts = (np.flatnonzero(inner == inner.min()) + start + 1).tolist()
         edges = [start, *cuts, stop]
         return list(itertools.pairwise(edges))
-
-    def _finish(self, position: int, node: int) -> None:
-        row, length = self.order[position], int(self.lengths[position])
-        if length - self.nodes[node].depth > self.long_suffix:
-            self.nodes.append(PrefixNode(node, length - 1, row, [row]))
-        else:
-            self.nodes[node].rows.append(row)
 
 
 def length_batches(

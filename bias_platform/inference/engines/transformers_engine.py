@@ -1,11 +1,12 @@
-"""Asks a transformers model, reading every shared beginning once.
+"""Asks a transformers model, to score options or to write, reading every shared beginning once.
 
 Three levels: beginnings that many prompts share (persona and template, then the instruction) are read by themselves,
 those of one generation together, and their keys and values kept; the rests of the prompts (the items) continue them in
 batches sorted by length, each row its own beginning; the options of a prompt follow in the same pass as one small tree,
-each seeing only the prompt and itself. Beginnings may nest. Adapters are the outermost level: what one reads is of no
-use to another, but their rows go in the same passes. In float32 the scores agree with whole sequences to about 1e-6;
-the first questions of every load are scored both ways, and a model for which they disagree is asked by whole sequences.
+each seeing only the prompt and itself, or the answer is written token by token. Beginnings may nest. Adapters are the
+outermost level: what one reads is of no use to another, but their rows go in the same passes. In float32 the scores
+agree with whole sequences to about 1e-6; the first questions of every load are scored both ways, and a model for which
+they disagree is asked by whole sequences.
 
 What a batch holds changes a score by rounding only: about 1e-6 in float32 and with 4-bit weights (measured on a random
 1.4M Llama of ordinary and of wild weights). Not so with bitsandbytes' int8: rounding of activations to 8 bits turns it
@@ -184,8 +185,7 @@ class TransformersEngine:
             yield from plain.write([row for row in rows if row in whole])
         writer = SharedWriter(self._asked, tokenizer, order, self._limits, self.stats)
         if len(whole) < len(rows):
-            for reached in self._walk(_with_rows(plan.nodes, rows, whole), order.prompts, order.adapters):
-                yield from writer.write(reached)
+            yield from writer.write(self._walk(_with_rows(plan.nodes, rows, whole), order.prompts, order.adapters))
 
     def _to_be_read_whole(
         self, encoded: EncodedPrompts, rows: list[int], adapters: list[str | None], lengths: dict[int, int]

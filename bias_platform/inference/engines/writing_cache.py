@@ -1,6 +1,6 @@
 """Keys and values of answers that are being written, with room for what comes. Needs torch and transformers."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
@@ -14,11 +14,10 @@ _ROOM = 64
 class _RoomyLayer(DynamicLayer):
     """Grows by many columns at a time, so that a step copies one column and not all of them."""
 
-    def __init__(self, pair: LayerPair) -> None:
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, filled: int) -> None:
         super().__init__()
-        self.keys, self.values = pair
-        self.dtype, self.device, self.is_initialized = pair[0].dtype, pair[0].device, True
-        self.filled = pair[0].shape[-2]
+        self.keys, self.values, self.filled = keys, values, filled
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
 
     def get_seq_length(self) -> int:
         """Columns that hold something."""
@@ -43,17 +42,40 @@ def _roomier(held: torch.Tensor, columns: int) -> torch.Tensor:
     return room
 
 
+class Begun(NamedTuple):
+    """Answers whose prompts have been read."""
+
+    rows: list[int]
+    logits: torch.Tensor
+    """of the first token of each, rows x vocabulary"""
+    layers: list[LayerPair]
+    """keys and values of each row's prompt"""
+    mask: torch.Tensor
+    """rows x columns, additive: 0 where the prompt has a token, very negative in its gaps"""
+
+    @property
+    def columns(self) -> int:
+        """Columns of keys and values, gaps included."""
+        return self.mask.shape[1]
+
+
 class WritingCache:
     """What a batch of answers has read and written so far.
 
     Args:
-        layers: keys and values of each row's prompt.
-        mask: rows x columns, additive: 0 where the prompt has a token, very negative in its gaps.
+        begun: answers that are written together from now on; the list is emptied on the way, so that their keys and
+            values are held twice for one layer only.
     """
 
-    def __init__(self, layers: list[LayerPair], mask: torch.Tensor) -> None:
-        self.cache = Cache(layers=[_RoomyLayer(pair) for pair in layers])
-        self._mask = mask
+    def __init__(self, begun: list[Begun]) -> None:
+        columns = max(some.columns for some in begun)
+        least = torch.finfo(begun[0].mask.dtype).min
+        self._mask = torch.cat([_at_the_end(some.mask, columns, least) for some in begun])
+        pairs = [list(some.layers) for some in begun]
+        begun.clear()
+        self.cache = Cache(
+            layers=[_joined_layer([some.pop(0) for some in pairs], columns) for _ in range(len(pairs[0]))]
+        )
 
     def step_mask(self) -> torch.Tensor:
         """Mask of the next column, rows x 1 x 1 x columns, itself included; every row sees what it has written."""
@@ -67,3 +89,23 @@ class WritingCache:
         for layer in self.cache.layers:
             here = places.to(layer.keys.device)
             layer.keys, layer.values = layer.keys.index_select(0, here), layer.values.index_select(0, here)
+
+
+def _at_the_end(values: torch.Tensor, columns: int, filling: float) -> torch.Tensor:
+    return torch.nn.functional.pad(values, (columns - values.shape[1], 0), value=filling)
+
+
+def _joined_layer(pairs: list[LayerPair], columns: int) -> _RoomyLayer:
+    keys, values = [keys for keys, _ in pairs], [values for _, values in pairs]
+    return _RoomyLayer(_joined(keys, columns), _joined(values, columns), columns)
+
+
+def _joined(parts: list[torch.Tensor], columns: int) -> torch.Tensor:
+    """All rows, each ending in column `columns`, with room behind it. What no row fills must be numbers."""
+    rows, first = sum(len(part) for part in parts), parts[0]
+    room = first.new_zeros((rows, first.shape[1], columns + _ROOM, first.shape[3]))
+    start = 0
+    for part in parts:
+        room[start : start + len(part), :, columns - part.shape[2] : columns] = part
+        start += len(part)
+    return room

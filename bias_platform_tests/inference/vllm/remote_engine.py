@@ -28,9 +28,8 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_OFFLINE": "1",
     "PYTHONPATH": str(ROOT),
-    "LD_PRELOAD": str(PYTHON.parents[1] / "lib" / "libiomp5.so"),
 }
-"""As a worker's: the kernels want Intel's threads, which cannot be had once a process runs."""
+"""As a worker's."""
 _NONE: Mapping[str, Path] = MappingProxyType({})
 
 
