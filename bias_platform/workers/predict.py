@@ -4,6 +4,7 @@ from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import FailedCellsError
 from bias_platform.inference.answering import LookedUp, ask_missing, look_up
 from bias_platform.inference.ledger import Ledger
+from bias_platform.inference.ledger_damage import DamagedLedgerError
 from bias_platform.inference.run_display import PartitionDisplay, RunDisplay
 from bias_platform.storage import publish
 from bias_platform.storage.names import PART
@@ -14,17 +15,28 @@ from bias_platform.workers.session import Publication, Session, run_worker
 def work(session: Session) -> None:
     """Request: see `AskedSystem`; engine (EngineSettings), partitions (persona -> publication), maximum_failed_share.
 
-    A persona with too many failures is not published, the others are; all such personas are said at the end.
+    A persona with too many failures is not published, the others are; all such personas are said at the end. Where the
+    ledger turns out to be damaged while it is read, it is opened once more, which mends it.
     """
     asked = AskedSystem(session, EngineSettings.model_validate(session.request["engine"]))
     wanted = {name: Publication.model_validate(each) for name, each in session.request["partitions"].items()}
+    try:
+        _answer_all(asked, wanted)
+    except DamagedLedgerError as error:
+        session.say(f"{error}. Opening it again")
+        _answer_all(asked, wanted)
+
+
+def _answer_all(asked: AskedSystem, wanted: dict[str, Publication]) -> None:
+    """Answers all personas; those that are published are taken out of `wanted`."""
     refused: list[str] = []
     with asked.open_ledger() as ledger:
         found = {persona: look_up(asked.cells_of(asked.asked_of(persona)), ledger) for persona in wanted}
         display = _display(asked, found)
-        for persona, publication in wanted.items():
+        for persona in list(wanted):
             try:
-                _answer(asked, ledger, found.pop(persona), publication, display.partition(persona))
+                _answer(asked, ledger, found.pop(persona), wanted[persona], display.partition(persona))
+                del wanted[persona]
             except FailedCellsError as error:
                 refused.append(f"persona '{persona}': {error}")
     if refused:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bias_platform.errors import CatalogError, UserError
+from bias_platform.inference.ledger_rows import STORED, row_checksum
 from bias_platform.orchestration.execution import execute_plan, prepare_instance
 from bias_platform.orchestration.plan import study_plan
 from bias_platform.storage import read_manifest, read_table, verify_artifact
@@ -204,9 +205,12 @@ def _let_personas_disagree(place: Workplace) -> None:
         for persona, answer in (("man", "Yes"), ("woman", "No")):
             folder = lake.prediction_partition("own", "tiny", persona)
             cells = read_table(folder / "part.parquet", "own").query("outcome == 'answered'")["cell_id"]
-            ids = [(answer, bytes.fromhex(cell)) for cell in cells]
-            changed = ledger.executemany("UPDATE cells SET answer = ? WHERE cell_id = ?", ids).rowcount
-            assert changed == len(ids) > 0
+            assert len(cells)
+            for cell_id in map(bytes.fromhex, cells):
+                ledger.execute("UPDATE cells SET answer = ? WHERE cell_id = ?", (answer, cell_id))
+                query = f"SELECT {', '.join(STORED)} FROM cells WHERE cell_id = ?"
+                row = ledger.execute(query, (cell_id,)).fetchone()
+                ledger.execute("UPDATE cells SET checksum = ? WHERE cell_id = ?", (row_checksum(row), cell_id))
             shutil.rmtree(folder)
 
 

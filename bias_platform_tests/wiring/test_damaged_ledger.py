@@ -48,3 +48,22 @@ def test_a_damaged_ledger_is_rebuilt_and_the_rest_asked_again(
     pd.testing.assert_frame_equal(again.drop(columns="option_logprobs"), before.drop(columns="option_logprobs"))
     for left, right in zip(again["option_logprobs"], before["option_logprobs"], strict=True):
         assert (abs(left - right) < 1e-5).all()
+
+
+def test_damage_met_while_reading_heals_within_the_run(
+    workplace: Workplace, instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sound pages, but one row is not as it was written: it is asked again, and nothing else."""
+    lake = workplace.house().lake
+    ledger = lake.ledger("tiny", "offence")
+    lost = lake.prediction_partition(STUDY, "tiny", "man")
+    victim = read_table(lost / "part.parquet", "part")["cell_id"].iloc[0]
+    with sqlite3.connect(ledger) as connection:
+        changed = "UPDATE cells SET answer = 'Maybe', outcome = 'answered', item_id = 'x' || item_id WHERE cell_id = ?"
+        assert connection.execute(changed, (bytes.fromhex(victim),)).rowcount == 1
+    shutil.rmtree(lost)
+    workplace.run_plan(instance, until=STUDY)
+    said = capsys.readouterr().out
+    assert "Opening it again" in said
+    assert "24 cells, 23 of them in the ledger; 1 to ask" in said
+    assert (lost / "part.parquet").is_file()
