@@ -234,3 +234,12 @@ def test_prepare_sets_the_pool_and_says_nothing_when_nothing_was_lost(workplace:
     instance = workplace.instance()
     assert instance.event_log_storage.get_concurrency_info("gpu").slot_count == 1
     instance.dispose()
+
+
+def test_price_of_what_is_answered_already(finished_workplace: Workplace) -> None:
+    said = _run(finished_workplace, "price")
+    assert said.exit_code == 0, said.output
+    for system in ("tiny", "tiny+people", "tiny+people@nf4"):
+        row = next(line for line in said.stdout.splitlines() if line.split()[:1] == [system])
+        assert row.split()[1:4] == ["84", "84", "0"], row
+    assert "made first" not in said.stdout
