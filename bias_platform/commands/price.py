@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from bias_platform.catalog import Catalog, load_catalog
+from bias_platform.catalog.entries import StudyEntry
+from bias_platform.catalog.systems import parse_system
 from bias_platform.commands.chosen_study import chosen_study
 from bias_platform.commands.sentences import CatalogOption, sentences
 from bias_platform.errors import UserError
@@ -28,11 +30,38 @@ def price(
         slug = chosen_study(chosen, study)
         lake = Lake(lake_root(), chosen.name)
         prices = price_study(chosen, lake, slug)
-        warnings = [*_made_first(chosen, lake, slug), *budget_warnings(chosen.studies[slug].budget, prices)]
+        entry = chosen.studies[slug]
+        warnings = [*_made_first(chosen, lake, slug), *_declared(entry), *budget_warnings(entry.budget, prices)]
+        warnings += _unreachable(chosen, entry)
         if as_json:
             typer.echo(json.dumps(price_record(slug, prices, warnings), indent=1))
         else:
             typer.echo(price_view(slug, prices, warnings))
+
+
+def _declared(study: StudyEntry) -> list[str]:
+    """What the table does not show of what a study declares."""
+    budget = study.budget
+    limits = [f"{budget.tokens:,} tokens" if budget.tokens else "", f"{budget.money:,.2f}" if budget.money else ""]
+    said = " and ".join(filter(None, limits))
+    lines = [f"the study's budget, of all its runs together: {said}; it is never passed"] if said else []
+    if study.noise_floor is not None:
+        lines.append("not counted: the repeats of the study's noise floor, which a run asks too")
+    return lines
+
+
+def _unreachable(catalog: Catalog, study: StudyEntry) -> list[str]:
+    """Why a run would stop at once: an endpoint whose address or key the environment does not hold."""
+    from bias_platform.inference.endpoints.endpoint import read_endpoint
+
+    models = [catalog.models[parse_system(system).base] for system in study.systems]
+    lines = []
+    for endpoint in dict.fromkeys(model.endpoint for model in models if model.kind == "api"):
+        try:
+            read_endpoint(endpoint)
+        except UserError as error:
+            lines.append(f"a run would stop: {error}")
+    return lines
 
 
 def _made_first(catalog: Catalog, lake: Lake, study: str) -> list[str]:
@@ -51,7 +80,7 @@ def _made_first(catalog: Catalog, lake: Lake, study: str) -> list[str]:
             waiting.append("/".join(step.key.path[1:]) + (f" ({missing} of {len(draws)})" if step.partitions else ""))
     if not waiting:
         return []
-    return [f"made first, because not there or out of date, and what is asked may change with it: {', '.join(waiting)}"]
+    return [f"a run would first make, because it is missing or out of date: {', '.join(waiting)}"]
 
 
 def _is_current(draw: Callable[[], Any]) -> bool:

@@ -102,7 +102,7 @@ def run(lake: Any, *words: str) -> Result:
 def test_the_demo_is_priced_before_anything_is_there(tmp_path: Any, words: tuple[str, ...]) -> None:
     result = run(tmp_path, *words)
     assert result.exit_code == 0, result.output
-    assert "made first, because not there or out of date" in result.stdout
+    assert "a run would first make, because it is missing or out of date" in result.stdout
     assert "prompts/offensiveness_questions" in result.stdout
     assert "all systems: its questions are not materialized yet" in result.stdout
     assert "predictions/" not in result.stdout
@@ -115,3 +115,30 @@ def test_the_record_is_json_and_a_wrong_study_a_sentence(tmp_path: Any) -> None:
     result = run(tmp_path, "other")
     assert result.exit_code == 2
     assert "no study 'other' in catalog 'demo'; allowed: offensiveness" in result.stderr
+
+
+SERVED = """
+name: mine
+extends: demo
+models:
+  served: {kind: api, api_name: large, endpoint: lab, price: {input: 1.0, output: 2.0}}
+studies:
+  served:
+    {title: A, task: offensiveness, corpus: sample-posts, persona_set: sociodemographic-27,
+     template_set: persona-instructions-3, items: {n: 5}, systems: [served],
+     engine: {name: openai, ask: generate}, budget: {money: 3, tokens: 5000},
+     noise_floor: {repeats: [{name: again}]}}
+"""
+
+
+def test_what_the_table_leaves_out_is_said(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The budget, that the noise floor costs more, and an endpoint that nobody has told the address of."""
+    monkeypatch.delenv("LAB_BASE_URL", raising=False)
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "catalog" / "mine.yaml").write_text(SERVED)
+    said = run(tmp_path / "lake", "--catalog", str(tmp_path / "catalog")).stdout
+    assert "the study's budget, of all its runs together: 5,000 tokens and 3.00; it is never passed" in said
+    assert "not counted: the repeats of the study's noise floor" in said
+    assert "a run would stop: endpoint 'lab' has no address: set the environment variable LAB_BASE_URL" in said
+    monkeypatch.setenv("LAB_BASE_URL", "http://127.0.0.1:9/v1")
+    assert "a run would stop" not in run(tmp_path / "lake", "--catalog", str(tmp_path / "catalog")).stdout

@@ -242,4 +242,4 @@ def test_price_of_what_is_answered_already(finished_workplace: Workplace) -> Non
     for system in ("tiny", "tiny+people", "tiny+people@nf4"):
         row = next(line for line in said.stdout.splitlines() if line.split()[:1] == [system])
         assert row.split()[1:4] == ["84", "84", "0"], row
-    assert "made first" not in said.stdout
+    assert "would first make" not in said.stdout
