@@ -233,7 +233,10 @@ def _engine(study: StudyEntry, place: Field) -> Iterator[Problem]:
     sampled = engine.ask == "generate" and engine.decoding.temperature > 0
     if study.replicates > 1 and not sampled:
         message = "asks the same again, and without sampling the answer is the same"
-        yield Problem((*place, "replicates"), f"{message}; set engine.ask: generate and a temperature, or leave it 1")
+        yield Problem(
+            (*place, "replicates"),
+            f"{message}; set engine.ask: generate and engine.decoding.temperature, or leave it 1",
+        )
     if engine.name == "openai" and engine.ask == "score" and engine.scoring != "first-token":
         message = f"'{engine.scoring}' needs the log-probabilities of given tokens, which an endpoint does not tell"
         yield Problem((*where, "scoring"), f"{message}; use first-token, or engine.ask: generate")

@@ -77,6 +77,8 @@ def _slug(detail: ErrorDetails, model: type[BaseModel], inner: Field) -> str:
     value, context = detail["input"], detail.get("ctx", {})
     if "@" in str(context.get("pattern", "")) or context.get("max_length") == 200:
         return f"{shown(value)} is not a system; {SYSTEM_RULE}"
+    if "A-Z" in str(context.get("pattern", "")):
+        return f"{shown(value)} is not a currency; write its three capital letters, e.g. USD"
     repaired = re.sub(r"[^a-z0-9._-]+", "-", str(value).lower()).strip("-._")[:80]
     hint = f". Did you mean '{repaired}'?" if repaired else ""
     return f"{shown(value)} is not a slug; {SLUG_RULE}{hint}"

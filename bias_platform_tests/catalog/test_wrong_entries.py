@@ -146,6 +146,11 @@ REFERENCES: list[tuple[str, Any, str]] = [
     ("studies/first/engine", {"name": "openai"}, "studies.first.engine.scoring: 'sum' needs the log-probabilities"),
     ("studies/first/engine", {"name": "openai"}, "systems[0]: 'tiny' has its weights here; engine.name: openai asks"),
     ("studies/first/engine", {"structured": True}, "studies.first.engine.structured: works with the engines vllm and"),
+    (
+        "models/served/price",
+        {"input": 1, "output": 1, "currency": "dollars"},
+        "models.served.price.currency: 'dollars' is not a currency; write its three capital letters, e.g. USD",
+    ),
     ("studies/first/replicates", 2, "studies.first.replicates: asks the same again, and without sampling"),
     ("tasks/rude/answer", "sentence", "tasks.rude.patterns: must give at least one for answers of kind 'sentence'"),
     ("tasks/rude/answer", "text", "tasks.rude.options: is not used by answers of kind 'text'; remove it"),
