@@ -194,7 +194,7 @@ class _Run:
         self.tally.add(outcomes)
         self.transient |= {outcome.cell_id: outcome for outcome in outcomes if outcome.transient}
         self.asked += len(outcomes)
-        self.usage = Usage(*(before + now for before, now in zip(self.usage, usage, strict=True)))
+        self.usage = self.usage.plus(usage)
         self._tell()
 
     def _tell(self) -> None:

@@ -59,22 +59,18 @@ class Spending:
         """Ends a reservation with what the request has really cost, as its reply tells."""
         with self._lock:
             self._release(most)
-            self.spent = _sum(self.spent, used)
+            self.spent = self.spent.plus(used)
             self.money += self.cost(used)
 
     def forfeit(self, most: Usage) -> None:
         """Ends the reservation of a request of which nobody knows what it has cost: all of it counts."""
         with self._lock:
             self._release(most)
-            self.forfeited = _sum(self.forfeited, most)
+            self.forfeited = self.forfeited.plus(most)
 
     def cost(self, usage: Usage) -> float:
         """Money for tokens; 0 without a price."""
-        if self.price is None:
-            return 0.0
-        cached = self.price.input if self.price.cached_input is None else self.price.cached_input
-        fresh = usage.input_tokens - usage.cached_tokens
-        return (fresh * self.price.input + usage.cached_tokens * cached + usage.output_tokens * self.price.output) / 1e6
+        return cost_of(usage, self.price)
 
     def most_cost(self, usage: Usage) -> float:
         """Money for tokens of which it is not known how many come from a cache: the dearer way."""
@@ -101,9 +97,14 @@ class Spending:
         )
 
 
+def cost_of(usage: Usage, price: Price | None) -> float:
+    """Money for tokens, in the price's currency; 0 without a price."""
+    if price is None:
+        return 0.0
+    cached = price.input if price.cached_input is None else price.cached_input
+    fresh = usage.input_tokens - usage.cached_tokens
+    return (fresh * price.input + usage.cached_tokens * cached + usage.output_tokens * price.output) / 1e6
+
+
 def _total(usage: Usage) -> int:
     return usage.input_tokens + usage.output_tokens
-
-
-def _sum(left: Usage, right: Usage) -> Usage:
-    return Usage(*(one + other for one, other in zip(left, right, strict=True)))

@@ -12,11 +12,11 @@ from bias_platform.catalog.entries import TaskEntry
 from bias_platform.errors import UserError
 from bias_platform.inference.cells import CellTable
 from bias_platform.inference.endpoints.endpoint import address_of, base_url_of, leaves_machine
-from bias_platform.inference.engines.base import LazyEngine, Usage
+from bias_platform.inference.engines.base import NO_USAGE, LazyEngine
 from bias_platform.inference.engines.registry import EngineOrder, identity_for, lazy_engine
 from bias_platform.inference.ledger import Ledger, LedgerReader
 from bias_platform.inference.ledger_recovery import open_or_recover
-from bias_platform.inference.spending import Spending
+from bias_platform.inference.spending import Spending, cost_of
 from bias_platform.models.system import ResolvedSystem, located
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.storage import read_table
@@ -54,16 +54,13 @@ class AskedSystem:
         """What may still be spent, all systems of the study counted."""
         declared = self.session.request["spending"]
         price = _price(declared["price"])
-        with LedgerReader(self.ledger_path) as ledger:
-            own = ledger.spent()
-        spending = Spending(Budget.model_validate(declared["budget"]), price)
-        money, total = spending.cost(own), own
-        for other in declared["others"]:
-            with LedgerReader(Path(other["ledger"])) as ledger:
-                spent = ledger.spent()
-            total = Usage(*(left + right for left, right in zip(total, spent, strict=True)))
-            money += Spending(price=_price(other["price"])).cost(spent)
-        return Spending(spending.budget, price, total, money)
+        others = [(Path(other["ledger"]), _price(other["price"])) for other in declared["others"]]
+        spent, money = NO_USAGE, 0.0
+        for path, paid in [(self.ledger_path, price), *others]:
+            with LedgerReader(path) as ledger:
+                usage = ledger.spent()
+            spent, money = spent.plus(usage), money + cost_of(usage, paid)
+        return Spending(Budget.model_validate(declared["budget"]), price, spent, money)
 
     @cached_property
     def engine(self) -> LazyEngine:

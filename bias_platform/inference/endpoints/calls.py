@@ -226,7 +226,7 @@ class Caller:
             self._spending.forfeit(most)
         else:
             self._spending.settle(most, used)
-            self.usage = Usage(*(before + now for before, now in zip(self.usage, used, strict=True)))
+            self.usage = self.usage.plus(used)
             self._stats.full_tokens += used.input_tokens
             self._stats.sent_tokens += used.input_tokens - used.cached_tokens
             self._stats.written_tokens += used.output_tokens

@@ -56,6 +56,14 @@ class Usage(NamedTuple):
     cached_tokens: int = 0
     """of the input, those that came from a cache"""
 
+    def plus(self, other: "Usage") -> "Usage":
+        """Both together.
+
+        >>> Usage(3, 1).plus(Usage(4, 0, 2))
+        Usage(input_tokens=7, output_tokens=1, cached_tokens=2)
+        """
+        return Usage(*(one + another for one, another in zip(self, other, strict=True)))
+
 
 NO_USAGE = Usage()
 NO_FAILURES: Mapping[int, Failure] = MappingProxyType({})

@@ -4,7 +4,7 @@ One worker per system of a run; each partition is recorded the moment its worker
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import dagster as dg
@@ -102,25 +102,46 @@ def current_versions(house: House, study: str) -> dict[str, str]:
         ArtifactError: names every partition that is missing, or was made by another system, by other questions or
             other settings than the catalog's now.
     """
+
+    def draw(partition: str) -> Blueprint:
+        return house.blueprints.prediction(study, *partition.split("|"))
+
+    keys = map(str, house.partitions.study_keys(study))
+    return versions_of(keys, draw, f"study '{study}'", "its partitions", house.keys.predictions(study))
+
+
+def versions_of(
+    partitions: Iterable[str], draw: Callable[[str], Blueprint], of: str, what: str, key: dg.AssetKey
+) -> dict[str, str]:
+    """Data version of every partition that a report rests on.
+
+    Args:
+        partitions: their keys.
+        draw: gives the blueprint of each.
+        of: whose report it is, for the message.
+        what: how the message calls the partitions.
+        key: of the asset that makes them.
+
+    Raises:
+        ArtifactError: names every partition that is missing, or is not what the catalog now asks for.
+    """
     versions: dict[str, str] = {}
     problems = []
-    for key in house.partitions.study_keys(study):
-        parts = key.keys_by_dimension
+    for partition in partitions:
         try:
-            blueprint = house.blueprints.prediction(study, parts["model"], parts["persona"])
+            blueprint = draw(partition)
         except ArtifactError as error:
-            problems.append(f"{key}: {error}")
+            problems.append(f"{partition}: {error}")
             continue
         manifest = blueprint.current_manifest()
         if manifest is None:
-            state = "out of date" if blueprint.folder.exists() else "missing"
-            problems.append(f"{key} is {state}")
+            problems.append(f"{partition} is {'out of date' if blueprint.folder.exists() else 'missing'}")
         else:
-            versions[str(key)] = manifest.data_version
+            versions[partition] = manifest.data_version
     if problems:
         raise ArtifactError(
-            f"study '{study}' cannot be reported on: {len(problems)} of its partitions are not what the catalog now "
-            f"asks for. Materialize them ({house.keys.predictions(study).to_user_string()}):\n{bullet_list(problems)}"
+            f"{of} cannot be reported on: {len(problems)} of {what} are not what the catalog now asks for. Materialize "
+            f"them ({key.to_user_string()}):\n{bullet_list(problems)}"
         )
     return versions
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from bias_platform.errors import ArtifactError, bullet_list
 from bias_platform.inference.engines.registry import engine_entry
 from bias_platform.orchestration.assets.models import GPU_POOL
-from bias_platform.orchestration.assets.predictions import kept_metadata, personas_by_system
+from bias_platform.orchestration.assets.predictions import kept_metadata, personas_by_system, versions_of
 from bias_platform.orchestration.assets.prompts import Checked
 from bias_platform.orchestration.assets.system_request import system_request
 from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
@@ -79,26 +78,12 @@ def current_repeats(house: House, study: str) -> dict[str, str]:
     Raises:
         ArtifactError: names every partition that is missing, or is not what the catalog now asks for.
     """
-    versions: dict[str, str] = {}
-    problems = []
-    for key in map(str, house.partitions.repeat_keys(study)):
-        try:
-            blueprint = house.blueprints.repeat(study, *key.split("|"))
-        except ArtifactError as error:
-            problems.append(f"{key}: {error}")
-            continue
-        manifest = blueprint.current_manifest()
-        if manifest is None:
-            problems.append(f"{key} is {'out of date' if blueprint.folder.exists() else 'missing'}")
-        else:
-            versions[key] = manifest.data_version
-    if problems:
-        raise ArtifactError(
-            f"study '{study}' cannot be reported on: {len(problems)} of the partitions of its noise floor are not what "
-            f"the catalog now asks for. Materialize them ({house.keys.repeats(study).to_user_string()}):\n"
-            f"{bullet_list(problems)}"
-        )
-    return versions
+
+    def draw(partition: str) -> Blueprint:
+        return house.blueprints.repeat(study, *partition.split("|"))
+
+    keys = map(str, house.partitions.repeat_keys(study))
+    return versions_of(keys, draw, f"study '{study}'", "the partitions of its noise floor", house.keys.repeats(study))
 
 
 def _ask_again(house: House, study: str, run: Run, system: str, names: list[str], failures: Failures) -> None:
