@@ -1,7 +1,5 @@
 """A study's power as it declares it: the library's numbers for both kinds of items, and sentences that say them."""
 
-import doctest
-import importlib
 from typing import Any
 
 import pandas as pd
@@ -29,11 +27,6 @@ def _study(systems: tuple[str, ...] = SYSTEMS, margin: float = 0.05, **power: An
 @pytest.fixture(scope="module")
 def found() -> DeclaredPower:
     return declared_power(_study(), SIZE, CELLS)
-
-
-@pytest.mark.parametrize("name", ["declared_power", "power_words"])
-def test_examples(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(f"bias_platform.analysis.{name}")).failed == 0
 
 
 def test_the_catalog_assumes_what_the_library_does() -> None:

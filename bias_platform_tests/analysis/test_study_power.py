@@ -1,5 +1,3 @@
-import doctest
-import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -31,11 +29,6 @@ from bias_platform.statistics import ModelError, adjust_p_values
 from bias_platform_tests.analysis.simulated_study import Design, simulate_study, study_entry
 
 SYSTEMS = ("small", "small+tuned", "small@int8")
-
-
-@pytest.mark.parametrize("name", ["assumed_answers", "replicated_tests", "study_power"])
-def test_examples(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(f"bias_platform.analysis.{name}")).failed == 0
 
 
 def _cells(answers: Answers) -> NDArray[np.float64]:

@@ -1,16 +1,7 @@
-import doctest
-
 import numpy as np
 import pytest
 
-from bias_platform.analysis import phrases
 from bias_platform.reports import formats
-from bias_platform.reports.figures import style
-
-
-@pytest.mark.parametrize("module", [formats, phrases, style])
-def test_examples(module) -> None:  # type: ignore[no-untyped-def]
-    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize("write", [formats.points, formats.percent, formats.decimal, formats.count, formats.p_value])

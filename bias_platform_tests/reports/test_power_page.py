@@ -1,7 +1,5 @@
 """The page of a study's power: self-contained, escaped, equal for equal results; its plot small and complete."""
 
-import doctest
-import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -47,10 +45,6 @@ def test_a_single_step_is_said_to_be_stood_in_for(found: DeclaredPower, tmp_path
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "adjusted by Holm" in page
     assert "Holm stands in for that here" in page
-
-
-def test_examples() -> None:
-    assert doctest.testmod(importlib.import_module("bias_platform.reports.power_views")).failed == 0
 
 
 def test_the_page_is_self_contained_and_escaped(folder: Path, found: DeclaredPower) -> None:

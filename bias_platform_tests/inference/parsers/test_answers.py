@@ -1,18 +1,10 @@
 """What holds for all kinds of answers: how writing ended, reasoning, emptiness, free text."""
 
-import doctest
-from types import ModuleType
-
 import pytest
 
 from bias_platform.catalog.entries import OptionEntry, TaskEntry
 from bias_platform.inference.parsers import (
-    answers,
-    folded_text,
     parse_answer,
-    parsed_answer,
-    reasoning_blocks,
-    refusals,
 )
 from bias_platform_tests.inference.parsers.declared_tasks import CLOSED, LABELS, MEME, OFFENSIVE, TEXT
 
@@ -85,9 +77,3 @@ def test_a_task_is_known_by_what_it_holds_not_by_the_object() -> None:
     assert parse_answer("nah", "stop", first).outcome == "invalid"
     assert parse_answer("nah", "stop", second).answer == "No"
     assert parse_answer("nah", "stop", first.model_copy(deep=True)).outcome == "invalid"
-
-
-@pytest.mark.parametrize("module", [answers, folded_text, parsed_answer, reasoning_blocks, refusals])
-def test_examples_in_the_documentation(module: ModuleType) -> None:
-    result = doctest.testmod(module)
-    assert (result.failed, result.attempted > 0) == (0, True)
