@@ -180,3 +180,4 @@ def test_the_ui_shows_what_a_partition_took(done: Workplace) -> None:
     assert shown["currency"] == "EUR"
     assert shown["cost"] == pytest.approx((24 * 40 * 2.0 + 24 * 4 * 8.0) / 1e6)
     assert shown["cells_per_second"] > 0
+    assert "prefix_reuse_bound" not in shown  # an endpoint does not tell what could have been shared

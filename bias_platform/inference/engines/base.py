@@ -125,7 +125,8 @@ class EngineStats:
     full_tokens: int = 0
     """one whole sequence for every option of every prompt, or for every prompt that is continued"""
     distinct_tokens: int = 0
-    """nodes of the tree of all these sequences: the least that any sharing of prefixes must read"""
+    """nodes of the tree of all these sequences: the least that any sharing of prefixes must read; 0: not known, an
+    endpoint does not tell"""
     sent_tokens: int = 0
     """read by the model"""
     padding_tokens: int = 0
@@ -151,16 +152,19 @@ class EngineStats:
         return 1.0 - self.distinct_tokens / self.full_tokens if self.full_tokens else 0.0
 
     def facts(self) -> dict[str, Any]:
-        """The counts as flat metadata."""
+        """The counts as flat metadata; what follows from distinct tokens only where these are known."""
+        known = {
+            "tokens_distinct": self.distinct_tokens,
+            "prefix_reuse_bound": round(self.reachable_share, 4),
+        }
         return {
+            **(known if self.distinct_tokens else {}),
             "prompts": self.prompts,
             "tokens_full_sequences": self.full_tokens,
-            "tokens_distinct": self.distinct_tokens,
             "tokens_sent": self.sent_tokens,
             "tokens_padding": self.padding_tokens,
             "tokens_written": self.written_tokens,
             "prefix_reuse_share": round(self.reused_share, 4),
-            "prefix_reuse_bound": round(self.reachable_share, 4),
             "forward_passes": self.forward_passes,
             "halved_batches": self.halved_batches,
             "requests": self.requests,
