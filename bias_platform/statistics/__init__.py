@@ -4,6 +4,7 @@ Not here: anything that knows personas, posts or studies (analysis), files and t
 (reports). Nothing here imports dagster, torch or another room, so that it can be used as a library by itself.
 """
 
+from bias_platform.statistics.category_probabilities import category_probabilities
 from bias_platform.statistics.contrasts import (
     all_pairs,
     difference_of_differences,
@@ -22,6 +23,7 @@ from bias_platform.statistics.mode_intervals import conditional_mode_table
 from bias_platform.statistics.multiplicity import adjust_p_values
 from bias_platform.statistics.power import SmallestGap, TermPower, power_of_term, smallest_detectable
 from bias_platform.statistics.power_curve import PowerCurve
+from bias_platform.statistics.proportional_odds import effects_by_threshold, proportional_odds_test
 from bias_platform.statistics.simulate import simulate_responses
 from bias_platform.statistics.simultaneous import LargestStatistic, largest_statistic
 from bias_platform.statistics.spread import Interval, Spread, within_group_spread
@@ -47,9 +49,11 @@ __all__ = [
     "adjust_p_values",
     "all_pairs",
     "carried_df",
+    "category_probabilities",
     "conditional_mode_table",
     "contrast",
     "difference_of_differences",
+    "effects_by_threshold",
     "fit_mixed_model",
     "integrated_probability",
     "interaction_contrasts",
@@ -58,6 +62,7 @@ __all__ = [
     "marginal_means",
     "missing_random_effects",
     "power_of_term",
+    "proportional_odds_test",
     "simulate_answers",
     "simulate_responses",
     "simulate_study",

@@ -10,6 +10,7 @@ from bias_platform.statistics.errors import ModelError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 _TABLE = 8
 """Up to this many possible codes a value, a table of them is faster than sorting."""

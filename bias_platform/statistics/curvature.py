@@ -31,7 +31,7 @@ def conditional_information(layout: Layout, found: Evaluation) -> tuple[FloatArr
     if layout.dense:
         solved = sla.cho_solve((found.dense_factor, True), blocks.scaled_fixed(cross))
         answer = blocks.scales.dense.effects(solved.T).T
-    return blocks.joint_information(cross, found.dense_factor), answer
+    return blocks.joint_information(cross, found.dense_factor) + layout.gaps.information(found.beta), answer
 
 
 def observed_information(layout: Layout, found: Evaluation, live: IntArray) -> FloatArray:

@@ -20,7 +20,8 @@ from bias_platform.statistics.random_terms import (
     build_random_terms,
     components_of,
 )
-from bias_platform.statistics.response import BINOMIAL, GAUSSIAN, read_response
+from bias_platform.statistics.response import BINOMIAL, GAUSSIAN, ORDINAL, read_response
+from bias_platform.statistics.threshold_gaps import ThresholdGaps
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Design:
     trials: FloatArray
     """Observations of each distinct row."""
     successes: FloatArray
-    """Sum of the outcome over them."""
+    """Sum of the outcome over them; of an ordinal one, of its place among the categories, from 0 up."""
     constant: float
     """What the binomial coefficients add to the log-likelihood; 0 for 0/1 and for Gaussian outcomes."""
     n_rows: int
@@ -47,6 +48,14 @@ class Design:
     family: str = BINOMIAL
     within: float = 0.0
     """Gaussian: sum of squares of the observations about the mean of their distinct row."""
+    categories: tuple[str, ...] = ()
+    """Ordinal: the observed ones, lowest first."""
+    category_counts: FloatArray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+    """Ordinal: (distinct rows, categories) observations."""
+    gaps: ThresholdGaps | None = field(default=None, repr=False)
+    """Of a design at thresholds (see `ordinal_design`)."""
+    origin: FloatArray | None = field(default=None, repr=False)
+    """Of a design at thresholds: (patterns,) the predictor where nothing has an effect."""
 
     @property
     def n_fixed(self) -> int:
@@ -71,7 +80,7 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
         formula: see `parse_formula`.
         data: one row an answer, or a row of counts where the response is ``cbind(…)``.
         weights: column of whole numbers saying how often each row was seen.
-        family: ``binomial`` or ``gaussian``.
+        family: ``binomial``, ``gaussian`` or ``ordinal``.
 
     Raises:
         ModelError: everything that makes the model impossible, in one sentence.
@@ -84,6 +93,7 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     totals, trials, seen = response.totals, response.trials, response.trials > 0
     if not seen.all():
         data, totals, trials = data.loc[seen], totals[seen], trials[seen]
+        response = replace(response, category=response.category[seen] if family == ORDINAL else response.category)
     fixed = build_fixed_part(parsed.fixed, parsed.text, data)
     coded = {name: sorted_codes(data[name]) for name in parsed.grouping_columns}
     terms = build_random_terms(parsed, data, coded, trials)
@@ -91,10 +101,14 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     code, first = combine_codes([*(term.code for term in terms), fixed.pattern, *slopes])
     count = len(first)
     outcome = [*_response_columns(parsed), *([weights] if weights else [])]
-    kept = tuple(_at_rows(term, first) for term in terms)
+    kept = tuple(term.at_rows(first) for term in terms)
     pattern = fixed.pattern[first]
     alone = {term.columns[0]: term.code for term in kept if len(term.columns) == 1}
     counts, sums = bin_sums(code, trials, count), bin_sums(code, totals, count)
+    kinds = len(response.categories)
+    by_category = np.zeros((count, kinds))
+    if kinds:
+        by_category = bin_sums(code * kinds + response.category, trials, count * kinds).reshape(count, kinds)
     within = 0.0
     if family == GAUSSIAN:
         within = float(trials @ (totals / trials - (sums / counts)[code]) ** 2)
@@ -112,12 +126,9 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
         missing=missing_random_effects(data, fixed, terms, outcome, coded, trials),
         family=family,
         within=within,
+        categories=response.categories,
+        category_counts=by_category,
     )
-
-
-def _at_rows(term: RandomTerm, rows: IntArray) -> RandomTerm:
-    basis = None if term.basis is None else term.basis.at_rows(rows)
-    return replace(term, code=term.code[rows], basis=basis)
 
 
 def _check_columns(parsed: MixedFormula, data: pd.DataFrame, weights: str | None) -> None:

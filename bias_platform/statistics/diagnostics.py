@@ -6,11 +6,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from bias_platform.statistics.arrays import FloatArray, bin_sums
+from bias_platform.statistics.arrays import FloatArray, IntArray, bin_sums
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.linear_optimum import LinearOptimum
 from bias_platform.statistics.optimum import LARGEST_SD, Optimum
-from bias_platform.statistics.response import GAUSSIAN
+from bias_platform.statistics.response import GAUSSIAN, ORDINAL
 
 FEW_LEVELS = 6
 FEW_MINORITY_ANSWERS = 20
@@ -50,7 +50,8 @@ class Diagnostics:
     cells: pd.DataFrame = field(repr=False)
     """One row a combination of the factors that interact: ``cell``, ``observations``, ``successes``,
     ``minority`` (the rarer answer) and ``state``: ``empty``, ``constant``, ``sparse`` (minority < 20) or ``ok``.
-    If Gaussian: ``cell``, ``observations``, ``mean`` and ``state``: ``empty`` or ``ok``."""
+    If Gaussian: ``cell``, ``observations``, ``mean`` and ``state``: ``empty`` or ``ok``. If ordinal, no ``successes``;
+    ``minority`` are the answers on the smaller side of the threshold that divides them least evenly."""
     messages: tuple[str, ...]
 
     @property
@@ -131,9 +132,9 @@ def _term_names(design: Design, components: tuple[int, ...]) -> tuple[str, ...]:
 
 def tabulate_cells(design: Design) -> pd.DataFrame:
     """Answers by combination of the factors of each term that no other term contains."""
-    gaussian = design.family == GAUSSIAN
-    frames = [_cells_of(design, factors, gaussian) for factors in _widest_terms(design)]
-    columns = ["cell", "observations", *(["mean"] if gaussian else ["successes", "minority"]), "state"]
+    frames = [_cells_of(design, factors) for factors in _widest_terms(design)]
+    further = {GAUSSIAN: ["mean"], ORDINAL: ["minority"]}.get(design.family, ["successes", "minority"])
+    columns = ["cell", "observations", *further, "state"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
@@ -143,20 +144,35 @@ def _widest_terms(design: Design) -> list[tuple[str, ...]]:
     return sorted(s for s in sets if s and not any(set(s) < set(other) for other in sets))
 
 
-def _cells_of(design: Design, factors: tuple[str, ...], gaussian: bool) -> pd.DataFrame:
+def _cells_of(design: Design, factors: tuple[str, ...]) -> pd.DataFrame:
     frame = design.fixed.variables[list(factors)]
     shape = [len(design.fixed.levels[name]) for name in factors]
     codes = [pd.Index(design.fixed.levels[name]).get_indexer(frame[name]) for name in factors]
     cell = np.ravel_multi_index(codes, shape)[design.pattern]
     count = int(np.prod(shape))
     seen = bin_sums(cell, design.trials, count)
-    won = bin_sums(cell, design.successes, count)
     names = [
         ", ".join(f"{name}={value}" for name, value in zip(factors, values, strict=True))
         for values in product(*(design.fixed.levels[name] for name in factors))
     ]
-    counted = _means(seen, won) if gaussian else _answers(seen, won)
+    counted = _counted(design, cell, seen)
     return pd.concat([pd.DataFrame({"cell": names, "observations": seen.astype(int)}), counted], axis=1)
+
+
+def _counted(design: Design, cell: IntArray, seen: FloatArray) -> pd.DataFrame:
+    if design.family == ORDINAL:
+        kinds = [bin_sums(cell, kind, len(seen)) for kind in design.category_counts.T]
+        return _categories(seen, np.column_stack(kinds))
+    won = bin_sums(cell, design.successes, len(seen))
+    return _means(seen, won) if design.family == GAUSSIAN else _answers(seen, won)
+
+
+def _categories(seen: FloatArray, counts: FloatArray) -> pd.DataFrame:
+    below = np.cumsum(counts, axis=1)[:, :-1]
+    minority = np.minimum(below, seen[:, None] - below).min(axis=1)
+    alone = counts.max(axis=1) == seen
+    state = np.select([seen == 0, alone, minority < FEW_MINORITY_ANSWERS], ["empty", "constant", "sparse"], "ok")
+    return pd.DataFrame({"minority": minority.astype(int), "state": state})
 
 
 def _answers(seen: FloatArray, won: FloatArray) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.arrays import BoolArray, FloatArray
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.families import NONE, Statistics, adjusted_within_families
 
@@ -37,6 +37,14 @@ class Estimates(NamedTuple):
         values[spoiled] = np.nan
         covariance[spoiled, :] = np.nan
         covariance[:, spoiled] = np.nan
+        return Estimates(values, covariance)
+
+    def without(self, lost: BoolArray) -> "Estimates":
+        """The same, but NaN where ``lost`` (k,) says that a value cannot be estimated."""
+        values, covariance = self.values.copy(), self.covariance.copy()
+        values[lost] = np.nan
+        covariance[lost, :] = np.nan
+        covariance[:, lost] = np.nan
         return Estimates(values, covariance)
 
 

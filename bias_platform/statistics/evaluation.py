@@ -68,13 +68,14 @@ def evaluate(
     score = point.weights * shift.rows
     score -= half
     score += point.residual
+    log_determinant = blocks.log_determinant + 2.0 * float(np.log(np.diag(factor)).sum())
     along = sums(layout, score).products(layout, modes) - sums(layout, point.residual).products(layout, shift.modes)
     determined = determined_levels(layout, blocks, leverage, inverse)
     return Evaluation(
         beta=beta,
         theta=theta,
-        loglik=point.objective - 0.5 * (blocks.log_determinant + 2.0 * float(np.log(np.diag(factor)).sum())),
-        beta_gradient=layout.sum_fixed(score),
+        loglik=layout.gaps.loglik(beta) + point.objective - 0.5 * log_determinant,
+        beta_gradient=layout.sum_fixed(score) + layout.gaps.gradient(beta),
         theta_gradient=alive(layout.shape, theta, along - determinant_slope(layout.shape, theta, determined)),
         modes=modes,
         point=point,

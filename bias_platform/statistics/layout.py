@@ -23,6 +23,7 @@ from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.elimination import Elimination
 from bias_platform.statistics.fine_terms import FineFactor, Runs
+from bias_platform.statistics.threshold_gaps import ThresholdGaps
 
 _NO_TRIALS = 1e-300
 _CHUNK_NUMBERS = 260_000
@@ -73,6 +74,8 @@ class Layout(ABC):
         self.patterns = design.fixed.patterns
         self.n_fixed = design.n_fixed
         self.shape = design.shape
+        self.gaps = ThresholdGaps.none(design.n_fixed) if design.gaps is None else design.gaps
+        self.origin = design.origin
         self.components = len(design.components)
         self.local_component = np.repeat(np.asarray(plan.local.index, dtype=np.int64), plan.local.sizes)
         self.dense_component = np.repeat(np.asarray(plan.dense.index, dtype=np.int64), plan.dense.sizes)

@@ -50,6 +50,7 @@ def fit_linear_design(design: Design, method: Method, with_sd_errors: bool) -> M
         variance_components=components.deviations,
         random_correlations=components.correlations,
         covariance=pd.DataFrame(covariance, design.fixed.columns, design.fixed.columns),
+        parameter_covariance=None,
         diagnostics=diagnose(
             design,
             Outcome(optimum, fixed, components.deviations, problem.layout.plan.grouping, with_sd_errors, known),

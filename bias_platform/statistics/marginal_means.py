@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.arrays import BoolArray, FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.estimates import CONDITIONAL, LINK, PROBABILITY, RESPONSE, Estimates, EstimateSet
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
-from bias_platform.statistics.response import GAUSSIAN
+from bias_platform.statistics.ordinal_design import slope_columns
+from bias_platform.statistics.response import GAUSSIAN, ORDINAL
 
 _NODES = 61
 
@@ -31,7 +32,8 @@ def marginal_means(
     (Gauss-Hermite over their total variance in each cell). Standard errors of the probabilities are by the delta method
     from the covariance of the fixed effects; the variances of the random effects are held at their estimates,
     so these errors leave out what is not known about them. A Gaussian fit has the scales ``link`` and
-    ``response``, which are the same.
+    ``response``, which are the same; an ordinal one has ``link``, its predictor without the thresholds, of which only
+    differences mean something (`category_probabilities` has its probabilities).
 
     Args:
         by: fixed variables to keep; categorical ones, or numeric ones given in ``at``.
@@ -55,19 +57,53 @@ def marginal_means(
     """
     keep = [by] if isinstance(by, str) else list(by)
     grid, cell = reference_grid(fit, keep, dict(at or {}))
-    labels = grid.loc[~pd.Series(cell).duplicated().to_numpy(), keep].reset_index(drop=True)
+    labels, average, rows, lost = grid_averages(fit, grid, cell, keep)
+    own = predictor_columns(fit)
+    rows = rows[:, own.of_rows]
+    beta = fit.fixed_effects["estimate"].to_numpy()[own.of_parameters]
+    covariance = fit.covariance.to_numpy()[np.ix_(own.of_parameters, own.of_parameters)]
+    scales = {}
+    for name, (value, slope) in _scales(fit, rows @ beta, grid).items():
+        jacobian = average @ (slope[:, None] * rows)
+        scales[name] = Estimates(average @ value, jacobian @ covariance @ jacobian.T).without(lost)
+    return EstimateSet(labels, scales)
+
+
+class PredictorColumns(NamedTuple):
+    """Which columns of X stand in the linear predictor, and which of the fit's coefficients belong to them."""
+
+    of_rows: IntArray
+    of_parameters: IntArray
+
+
+def predictor_columns(fit: MixedModelFit) -> PredictorColumns:
+    """All of them; but of an ordinal fit, whose thresholds stand apart from the predictor, not the intercept."""
+    if fit.family != ORDINAL:
+        both = np.arange(fit.design.n_fixed)
+        return PredictorColumns(both, both)
+    slopes = slope_columns(fit.design.fixed)
+    return PredictorColumns(slopes, np.arange(len(slopes)) + len(fit.design.categories) - 1)
+
+
+def grid_averages(
+    fit: MixedModelFit, grid: pd.DataFrame, cell: IntArray, keep: Sequence[str]
+) -> tuple[pd.DataFrame, FloatArray, FloatArray, BoolArray]:
+    """How a reference grid is averaged over everything but ``keep``.
+
+    Args:
+        grid: rows of the grid.
+        cell: which label each of them belongs to.
+        keep: the columns that make a label.
+
+    Returns:
+        Labels; the averages as a matrix (labels, grid); X of the grid (grid, columns); labels that cannot be estimated.
+    """
+    labels = grid.loc[~pd.Series(cell).duplicated().to_numpy(), list(keep)].reset_index(drop=True)
     rows, estimable = fit.design.fixed.rows(grid)
     average = np.zeros((len(labels), len(grid)))
     average[cell, np.arange(len(grid))] = 1.0
     average /= average.sum(axis=1, keepdims=True)
-    lost = np.asarray((average[:, ~estimable] > 0).any(axis=1))
-    eta = rows @ fit.fixed_effects["estimate"].to_numpy()
-    covariance = fit.covariance.to_numpy()
-    scales = {}
-    for name, (value, slope) in _scales(fit, eta, grid).items():
-        jacobian = average @ (slope[:, None] * rows)
-        scales[name] = _without(lost, average @ value, jacobian @ covariance @ jacobian.T)
-    return EstimateSet(labels, scales)
+    return labels, average, rows, np.asarray((average[:, ~estimable] > 0).any(axis=1))
 
 
 def _scales(fit: MixedModelFit, eta: FloatArray, grid: pd.DataFrame) -> dict[str, tuple[FloatArray, FloatArray]]:
@@ -75,6 +111,8 @@ def _scales(fit: MixedModelFit, eta: FloatArray, grid: pd.DataFrame) -> dict[str
     same = (eta, np.ones_like(eta))
     if fit.family == GAUSSIAN:
         return {LINK: same, RESPONSE: same}
+    if fit.family == ORDINAL:
+        return {LINK: same}
     return {
         LINK: same,
         PROBABILITY: integrated_probability(eta, fit.predictor_sd(grid)),
@@ -84,7 +122,7 @@ def _scales(fit: MixedModelFit, eta: FloatArray, grid: pd.DataFrame) -> dict[str
 
 def reference_grid(
     fit: MixedModelFit, by: Sequence[str], at: Mapping[str, Sequence[Any]]
-) -> tuple[pd.DataFrame, np.ndarray[Any, np.dtype[np.int64]]]:
+) -> tuple[pd.DataFrame, IntArray]:
     """All combinations of the fixed variables (rows) and which combination of ``by`` each row belongs to."""
     fixed = fit.design.fixed
     known = [*fixed.levels, *(name for name in fixed.centers if name not in fixed.levels)]
@@ -123,11 +161,3 @@ def integrated_probability(eta: FloatArray, sd: float | FloatArray) -> tuple[Flo
     weights = weights / weights.sum()
     probability = expit(eta[:, None] + np.broadcast_to(sd, eta.shape)[:, None] * nodes)
     return probability @ weights, (probability * (1.0 - probability)) @ weights
-
-
-def _without(lost: np.ndarray[Any, np.dtype[np.bool_]], values: FloatArray, covariance: FloatArray) -> Estimates:
-    values, covariance = values.copy(), covariance.copy()
-    values[lost] = np.nan
-    covariance[lost, :] = np.nan
-    covariance[:, lost] = np.nan
-    return Estimates(values, covariance)

@@ -12,18 +12,21 @@ from bias_platform.statistics.diagnostics import Diagnostics
 
 @dataclass(frozen=True)
 class MixedModelFit:
-    """A fitted model: everything is on the link scale, which is the logit or, if Gaussian, that of the outcome."""
+    """A fitted model: everything is on the link scale, which is the logit (if ordinal, of being above a threshold) or,
+    if Gaussian, that of the outcome."""
 
     formula: str
     family: str
-    """``binomial`` or ``gaussian``."""
+    """``binomial``, ``gaussian`` or ``ordinal``."""
     method: str
-    """What was maximised: ``Laplace``, or for a Gaussian model ``REML`` or ``ML``."""
+    """What was maximised: ``Laplace``, ``adaptive Gauss-Hermite quadrature, n nodes``, or for a Gaussian model ``REML``
+    or ``ML``."""
     loglik: float
     """At the maximum, by `method`; binomial coefficients included for count outcomes. Restricted log-likelihoods
     compare only between models with the same fixed part."""
     fixed_effects: pd.DataFrame
-    """Index: coefficient; columns ``estimate``, ``standard_error``, ``z``, ``p`` (two-sided, normal)."""
+    """Index: coefficient; columns ``estimate``, ``standard_error``, ``z``, ``p`` (two-sided, normal). If ordinal, the
+    thresholds (``No|Maybe``) come first, in place of an intercept: ``logit P(y <= k) = threshold_k - predictor``."""
     variance_components: pd.DataFrame
     """Columns ``term``, ``effect``, ``levels``, ``sd``, ``variance``, ``sd_standard_error``, ``singular``: one row an
     effect of a random term, which is ``Intercept`` or a slope. Singular: the variance is zero, or the correlations of
@@ -33,6 +36,9 @@ class MixedModelFit:
     that has several."""
     covariance: pd.DataFrame
     """Covariance of the fixed effects, named on both sides."""
+    parameter_covariance: FloatArray | None = field(repr=False)
+    """Covariance of the fixed effects and the free entries of theta together, in this order; None where it is not
+    known, and for a Gaussian model, where they are uncorrelated."""
     diagnostics: Diagnostics
     standard_errors: str
     """``full`` or ``joint``; ``joint`` also where the full information could not be inverted. If Gaussian, the fixed

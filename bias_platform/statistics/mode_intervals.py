@@ -22,6 +22,7 @@ from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.modes import zero_modes
 from bias_platform.statistics.one_thread import one_blas_thread
+from bias_platform.statistics.ordinal_design import engine_design
 from bias_platform.statistics.random_terms import RandomTerm
 from bias_platform.statistics.response import GAUSSIAN
 
@@ -86,7 +87,8 @@ class _Errors(NamedTuple):
 
 
 def _errors(fit: MixedModelFit, term: int) -> _Errors:
-    design, owner = fit.design, fit.design.terms[term]
+    design = engine_design(fit.design)
+    owner = design.terms[term]
     layout = lay_out(design)
     own = [int(design.shape.starts[term]) + k for k in range(len(owner.effects))]
     if own[0] in layout.plan.fine.index:

@@ -14,7 +14,7 @@ from bias_platform.statistics.denominator_df import Carrier, carried_df
 from bias_platform.statistics.design import build_design
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.formula import parse_formula
-from bias_platform.statistics.mixed_model import StandardErrors
+from bias_platform.statistics.laplace_mixed_model import StandardErrors
 from bias_platform.statistics.power_curve import PowerCurve
 from bias_platform.statistics.power_replicates import STATES, TESTS, TermQuestion, run_replicates, unanswered
 from bias_platform.statistics.spread import Interval

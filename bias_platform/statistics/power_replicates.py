@@ -16,7 +16,8 @@ from bias_platform.statistics.denominator_df import Carrier
 from bias_platform.statistics.design import build_design
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.formula import parse_formula
-from bias_platform.statistics.mixed_model import StandardErrors, fit_design, fit_mixed_model
+from bias_platform.statistics.laplace_mixed_model import StandardErrors
+from bias_platform.statistics.mixed_model import fit_design, fit_mixed_model
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.study_design import StudyDesign

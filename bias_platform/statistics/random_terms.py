@@ -7,7 +7,7 @@ matter to the optimiser. With b the effects of a level in the formula's own colu
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
@@ -82,6 +82,11 @@ class RandomTerm:
     def effects(self) -> tuple[str, ...]:
         """Names of what varies."""
         return (INTERCEPT,) if self.basis is None else self.basis.effects
+
+    def at_rows(self, rows: IntArray) -> "RandomTerm":
+        """The same for some of the rows."""
+        basis = None if self.basis is None else self.basis.at_rows(rows)
+        return replace(self, code=self.code[rows], basis=basis)
 
     @property
     def slope_variables(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""The left-hand side of a formula as numbers: answers counted, or a measured outcome."""
+"""The left-hand side of a formula as numbers: answers counted, a measured outcome, or ordered categories."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from numbers import Number
 from typing import Any
 
@@ -8,12 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.arrays import FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.formula import MixedFormula
 
-BINOMIAL, GAUSSIAN = "binomial", "gaussian"
-FAMILIES = (BINOMIAL, GAUSSIAN)
+BINOMIAL, GAUSSIAN, ORDINAL = "binomial", "gaussian", "ordinal"
+FAMILIES = (BINOMIAL, GAUSSIAN, ORDINAL)
+MOST_CATEGORIES = 20
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,15 @@ class Response:
     """What was observed in each row of the data."""
 
     totals: FloatArray
-    """(rows,): successes, or the outcome times how often it was seen."""
+    """(rows,): successes, the outcome times how often it was seen, or of an ordinal one its place from 0 up."""
     trials: FloatArray
     """(rows,): answers, or how often the row was seen."""
     constant: float
     """What the binomial coefficients add to the log-likelihood."""
+    categories: tuple[str, ...] = ()
+    """Of an ordinal outcome, the observed ones from the lowest up."""
+    category: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """(rows,): which of them."""
 
 
 def read_response(parsed: MixedFormula, data: pd.DataFrame, weights: str | None, family: str) -> Response:
@@ -39,6 +45,8 @@ def read_response(parsed: MixedFormula, data: pd.DataFrame, weights: str | None,
     repeats = _counts(data[weights], f"weights column {weights!r}") if weights else np.ones(len(data))
     if not (repeats > 0).any():
         raise ModelError(f"No row has a positive weight in column {weights!r}: there is nothing to model.")
+    if family == ORDINAL:
+        return _ordered(parsed, data, repeats)
     return _measured(parsed, data, repeats) if family == GAUSSIAN else _counted(parsed, data, repeats)
 
 
@@ -56,6 +64,48 @@ def _measured(parsed: MixedFormula, data: pd.DataFrame, repeats: FloatArray) -> 
             f"The outcome {parsed.response!r} is constant ({value} in {len(seen)} rows): there is nothing to model."
         )
     return Response(outcome * repeats, repeats, 0.0)
+
+
+def _ordered(parsed: MixedFormula, data: pd.DataFrame, repeats: FloatArray) -> Response:
+    if parsed.failures is not None:
+        raise ModelError(
+            f"The formula {parsed.text!r}: cbind(successes, failures) counts answers of two kinds, which needs "
+            "family='binomial'; an ordinal model takes one column of ordered categories before '~'."
+        )
+    column = data[parsed.response]
+    values = _in_order(column[repeats > 0], parsed.response)
+    if not 3 <= len(values) <= MOST_CATEGORIES:
+        advice = "with two, use family='binomial'" if len(values) < 3 else "with more, use family='gaussian'"
+        raise ModelError(
+            f"The outcome {parsed.response!r} of an ordinal model has {len(values)} observed categories "
+            f"({_listed(values)}): 3 to {MOST_CATEGORIES} can be fitted; {advice}."
+        )
+    category = pd.Index(values).get_indexer(pd.Index(column)).astype(np.int64)
+    category[repeats == 0] = 0
+    return Response(category * repeats, repeats, 0.0, tuple(_name(value) for value in values), category)
+
+
+def _in_order(column: pd.Series, name: str) -> list[Any]:
+    """The observed categories, lowest first."""
+    seen = set(column.unique())
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
+        return [value for value in column.cat.categories if value in seen]
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+    if numeric and all(float(value).is_integer() for value in seen):
+        return sorted(seen)
+    raise ModelError(
+        f"The outcome {name!r} of an ordinal model needs an order, but the column holds {column.dtype} values "
+        f"({_listed(sorted(seen, key=str))}): make it an ordered categorical, as in "
+        "pd.Categorical(answers, ['No', 'Maybe', 'Yes'], ordered=True), or whole numbers."
+    )
+
+
+def _name(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, Number) and not isinstance(value, bool) else str(value)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(_name(value) for value in values[:5]) + (", …" if len(values) > 5 else "")
 
 
 def _numbers(column: pd.Series, name: str) -> FloatArray:

@@ -10,7 +10,7 @@ from bias_platform.statistics.block_factor import BlockFactor, dense_cholesky, d
 from bias_platform.statistics.determined import determined_levels
 from bias_platform.statistics.expectation import expectation_step, first_theta, theta_scale
 from bias_platform.statistics.laplace import Point, penalised_gradient, point_at
-from bias_platform.statistics.layout import CrossInformation, Layout
+from bias_platform.statistics.layout import Layout
 from bias_platform.statistics.modes import Modes, zero_modes
 from bias_platform.statistics.scales import Scales, scales_of
 
@@ -35,54 +35,57 @@ class StartValues:
 
 def find_start(layout: Layout) -> StartValues:
     """A few steps towards the optimum, cheap because no mode is searched to the end."""
-    rate = layout.successes.sum() / layout.trials.sum()
     theta = first_theta(layout, _FIRST_NESTED, _FIRST_DENSE)
-    beta, modes = _constant_start(layout, float(np.log(rate / (1 - rate)))), zero_modes(layout)
+    beta, modes = _start_without_effects(layout), zero_modes(layout)
     levels = modes.counts(layout)
     point = point_at(layout, beta, scales_of(layout, theta), modes)
     for _ in range(_STEPS):
         blocks = BlockFactor(layout, theta, point.weights)
         information = layout.cross_information(blocks.root, blocks.fine)
         factor = dense_cholesky(blocks.scaled(information.dense))
-        step = _joint_step(layout, blocks, information=information, factor=factor, point=point, modes=modes)
+        joint = blocks.joint_information(information, factor) + layout.gaps.information(beta)
+        step = _joint_step(layout, blocks, beta, joint=joint, factor=factor, point=point, modes=modes)
         beta, modes, point, moved = _damped_joint(layout, blocks.scales, beta=beta, modes=modes, point=point, step=step)
         determined = _determined(layout, blocks, factor)
         update = expectation_step(layout, theta, modes, levels, determined)
         theta, modes = update.theta, scales_of(layout, update.back).effects(modes)
         if moved < 0.1 and update.change < 1.05:
             break
-    joint = blocks.joint_information(information, factor)
     scale = theta_scale(layout.shape, theta, determined, levels, 0.3)
     return StartValues(beta, theta, modes, factor, _inverse_root(joint), scale)
 
 
-def _constant_start(layout: Layout, logit: float) -> FloatArray:
-    """The beta nearest to a constant predictor; exact where X spans the constant."""
-    patterns = layout.patterns
-    beta = np.linalg.lstsq(patterns.T @ patterns, logit * patterns.sum(axis=0), rcond=None)[0]
+def _start_without_effects(layout: Layout) -> FloatArray:
+    """The beta nearest to the same predictor everywhere (or at each threshold); exact where X spans it."""
+    patterns, target = layout.patterns, layout.origin
+    if target is None:
+        rate = layout.successes.sum() / layout.trials.sum()
+        target = np.full(len(patterns), np.log(rate / (1 - rate)))
+    beta = np.linalg.lstsq(patterns.T @ patterns, patterns.T @ target, rcond=None)[0]
     return np.asarray(beta, dtype=np.float64)
 
 
 def _joint_step(
     layout: Layout,
     blocks: BlockFactor,
+    beta: FloatArray,
     *,
-    information: CrossInformation,
+    joint: FloatArray,
     factor: FloatArray,
     point: Point,
     modes: Modes,
 ) -> tuple[FloatArray, Modes, float]:
-    """Newton step in (beta, u) and its squared decrement."""
+    """Newton step in (beta, u) and its squared decrement; ``joint`` is the information of beta."""
     solver = exact_solver(factor)
     alone = blocks.posterior(point.weights * point.effects + point.residual, solver)
     step = alone.modes.moved(modes, -1.0)
     score = layout.sum_fixed(point.residual - point.weights * (alone.rows - point.effects))
-    joint = blocks.joint_information(information, factor)
-    joint[np.diag_indices_from(joint)] *= 1.0 + 1e-10
-    beta = sla.solve(joint, score, assume_a="pos")
-    answer = blocks.posterior(point.weights * layout.spread_fixed(beta), solver).modes
+    score += layout.gaps.gradient(beta)
+    firm = joint + np.diag(1e-10 * np.diag(joint))
+    move = np.asarray(sla.solve(firm, score, assume_a="pos"), dtype=np.float64)
+    answer = blocks.posterior(point.weights * layout.spread_fixed(move), solver).modes
     gradient = penalised_gradient(layout, blocks.scales, point, modes)
-    return beta, step.moved(answer, -1.0), float(score @ beta) + gradient.dot(step)
+    return move, step.moved(answer, -1.0), float(score @ move) + gradient.dot(step)
 
 
 def _damped_joint(
@@ -94,11 +97,12 @@ def _damped_joint(
     point: Point,
     step: tuple[FloatArray, Modes, float],
 ) -> tuple[FloatArray, Modes, Point, float]:
+    here = point.objective + layout.gaps.loglik(beta)
     size = min(1.0, 4.0 / max(1e-12, float(np.abs(step[0]).max())))
     for _ in range(20):
         ahead_beta, ahead_modes = beta + size * step[0], modes.moved(step[1], size)
         ahead = point_at(layout, ahead_beta, scales, ahead_modes)
-        if ahead.objective > point.objective:
+        if ahead.objective + layout.gaps.loglik(ahead_beta) > here:
             return ahead_beta, ahead_modes, ahead, step[2]
         size *= 0.5
     return beta, modes, point, 0.0
