@@ -7,7 +7,6 @@ file is set aside before anything is moved, and the new ledger takes its place b
 
 import datetime as dt
 import itertools
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -42,6 +41,7 @@ from bias_platform.inference.published_outcomes import published_rows
 from bias_platform.inference.writer_lock import locked
 from bias_platform.storage import Lake
 from bias_platform.storage.names import PART
+from bias_platform.storage.publication import sync_directory
 
 _ROWS_AT_ONCE = 4096
 _LOG_LOST = "its write-ahead log is missing"
@@ -219,7 +219,7 @@ def _rebuilt(path: Path, published: Iterable[Path], reason: str) -> Recovery:
         salvaged = _take_salvage(connection, salvage)
         taken, skipped = _take_published(connection, published)
     new.replace(path)
-    _sync_folder(path.parent)
+    sync_directory(path.parent)
     forget_suspicion(path)
     return Recovery(path, reason, aside, salvaged, salvage.distrusted, taken, skipped)
 
@@ -236,7 +236,7 @@ def _set_aside(path: Path, reason: str) -> Path:
             part = path.with_name(path.name + suffix)
             if part.exists():
                 part.rename(path.with_name(name + suffix))
-        _sync_folder(path.parent)
+        sync_directory(path.parent)
     return aside
 
 
@@ -282,11 +282,3 @@ def _take_published(connection: sqlite3.Connection, parts: Iterable[Path]) -> tu
         taken += add_batch(connection, rows, batch_facts(len(rows), origin="rebuilt"))
         connection.execute("COMMIT")
     return taken, tuple(skipped)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

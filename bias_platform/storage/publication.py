@@ -82,11 +82,12 @@ def _swap(staged: Path, target: Path) -> None:
     if target.exists():
         target.rename(retired)
     staged.rename(target)
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
     shutil.rmtree(retired, ignore_errors=True)
 
 
-def _sync_directory(folder: Path) -> None:
+def sync_directory(folder: Path) -> None:
+    """Makes what was renamed in a folder outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -20,7 +20,7 @@ from bias_platform.models.loading import load_system, load_systems_on_one_base
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem, resolve_system
 from bias_platform_tests.inference.conftest import chat
-from bias_platform_tests.inference.test_transformers_engine import scores
+from bias_platform_tests.inference.gathered_scores import scores
 from bias_platform_tests.inference.test_transformers_generation import written
 
 NAMES = ("first", "second", "third")

@@ -1,7 +1,7 @@
 """Shared beginnings change nothing but the time it takes."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,12 @@ from transformers.models.gemma3 import Gemma3TextConfig
 from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import UserError
 from bias_platform.inference.engines import shared_cache
-from bias_platform.inference.engines.base import Failure, Prompt, Scoring
+from bias_platform.inference.engines.base import Prompt, Scoring
 from bias_platform.inference.engines.shared_cache import Rows
 from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.models.four_bit import compute_in, keep_weights_unpacked
-
-OPTIONS = ("Yes", "Maybe", "No", "Incomprehensible")
-
-
-def scores(
-    score: Callable[..., Any],
-    prompts: Sequence[Prompt],
-    options: Sequence[str] = OPTIONS,
-    scoring: Scoring = "sum",
-) -> tuple[np.ndarray, dict[int, Failure]]:
-    """All scores in the order of the prompts (NaN where failed), and the failures."""
-    table = np.full((len(prompts), len(options)), np.nan)
-    failures: dict[int, Failure] = {}
-    seen: list[int] = []
-    for batch in score(prompts, [options] * len(prompts), scoring):
-        if batch.indices:
-            table[batch.indices] = batch.logprobs
-        failures |= dict(batch.failures)
-        seen += [*batch.indices, *batch.failures]
-    assert sorted(seen) == list(range(len(prompts)))
-    return table, failures
+from bias_platform_tests.inference.conftest import OPTIONS
+from bias_platform_tests.inference.gathered_scores import scores
 
 
 def by_hand(loaded: Any, prompt: Prompt, option: str) -> float:

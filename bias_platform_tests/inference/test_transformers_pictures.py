@@ -31,7 +31,7 @@ from bias_platform.models.loading import load_system
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import resolve_system
 from bias_platform_tests.inference.conftest import OPTIONS, make_tokenizer
-from bias_platform_tests.inference.test_transformers_engine import scores
+from bias_platform_tests.inference.gathered_scores import scores
 from bias_platform_tests.inference.test_transformers_generation import written
 
 TEMPLATE = (

@@ -4,7 +4,7 @@ import shutil
 
 import dagster as dg
 
-from bias_platform.orchestration.assets.predictions import personas_by_system
+from bias_platform.orchestration.assets.predictions import keys_by_system
 from bias_platform.orchestration.execution import RANGE_END, RANGE_START, partition_ranges, prepare_instance
 from bias_platform.orchestration.plan import Step
 from bias_platform.orchestration.recording import latest_record
@@ -65,7 +65,7 @@ def test_assets_with_equal_partition_keys_are_made_one_after_the_other_in_one_ru
 
 def test_keys_are_grouped_by_system_whatever_their_order() -> None:
     keys = ["a|p1", "b+x@q|p1", "a|p2", "b+x@q|p3"]
-    assert personas_by_system(keys) == {"a": ["p1", "p2"], "b+x@q": ["p1", "p3"]}
+    assert keys_by_system(keys) == {"a": ["p1", "p2"], "b+x@q": ["p1", "p3"]}
 
 
 def test_a_wrong_system_does_not_keep_the_others_from_being_made(

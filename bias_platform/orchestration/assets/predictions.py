@@ -27,14 +27,15 @@ from bias_platform.schemas import Predictions
 from bias_platform.storage import Manifest, publish, read_manifest
 from bias_platform.storage.names import INDEX, PART
 
+Ask = Callable[[Run, str, list[str], Failures], None]
+"""Makes the partitions of one system: which run, which system, the second parts of their keys, where failures go."""
+
 
 def prediction_assets(house: House, study: str) -> Checked:
     """The asset of a study's answers, and its check."""
     key = house.keys.predictions(study)
     entry = house.catalog.studies[study]
     grid = house.partitions.grid(study)
-    to_system = dg.MultiToSingleDimensionPartitionMapping("model")
-
     face = AssetFace(
         key=key,
         description=f"*{entry.title}* Every question of the study, put to every system in every persona.",
@@ -43,6 +44,20 @@ def prediction_assets(house: House, study: str) -> Checked:
         metadata=column_schema_metadata(Predictions),
         pool=GPU_POOL,
     )
+
+    def ask(run: Run, system: str, personas: list[str], failures: Failures) -> None:
+        with failures.collected(system):
+            _answer(house, study, run, system, personas)
+
+    check = schema_check(key, {PART: Predictions}, lambda partition: _folder(house, study, str(partition)), grid)
+    return asked_asset(house, study, face, grid, ask), check
+
+
+def asked_asset(
+    house: House, study: str, face: AssetFace, grid: dg.MultiPartitionsDefinition, ask: Ask
+) -> dg.AssetsDefinition:
+    """An asset whose partitions (model x something) come of putting a study's questions to its systems."""
+    to_system = dg.MultiToSingleDimensionPartitionMapping("model")
 
     @as_asset(
         face,
@@ -59,14 +74,12 @@ def prediction_assets(house: House, study: str) -> Checked:
         tag_run(context, house.catalog.name)
         run = Run(context, compute, forced(context))
         failures = Failures()
-        for system, personas in personas_by_system(context.partition_keys).items():
-            with failures.collected(system):
-                _answer(house, study, run, system, personas)
+        for system, names in keys_by_system(context.partition_keys).items():
+            ask(run, system, names, failures)
         failures.raise_any()
         yield recorded_output()
 
-    check = schema_check(key, {PART: Predictions}, lambda partition: _folder(house, study, str(partition)), grid)
-    return body, check
+    return body
 
 
 def index_asset(house: House, study: str) -> Checked:
@@ -146,12 +159,12 @@ def versions_of(
     return versions
 
 
-def personas_by_system(keys: Sequence[str]) -> dict[str, list[str]]:
-    """Partition keys `model|persona`, grouped by model in their order; any selection, with gaps or without."""
+def keys_by_system(keys: Sequence[str]) -> dict[str, list[str]]:
+    """Partition keys `model|other`, grouped by model in their order; any selection, with gaps or without."""
     grouped: dict[str, list[str]] = {}
     for key in keys:
-        system, persona = key.split("|")
-        grouped.setdefault(system, []).append(persona)
+        system, other = key.split("|")
+        grouped.setdefault(system, []).append(other)
     return grouped
 
 

@@ -4,23 +4,21 @@ Only studies that declare a `noise_floor` have it. One worker for the repeats of
 each partition is recorded the moment its worker has published it.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from typing import Any
-
-import dagster as dg
 
 from bias_platform.inference.engines.registry import engine_entry
 from bias_platform.orchestration.assets.models import GPU_POOL
-from bias_platform.orchestration.assets.predictions import kept_metadata, personas_by_system, versions_of
+from bias_platform.orchestration.assets.predictions import asked_asset, kept_metadata, versions_of
 from bias_platform.orchestration.assets.prompts import Checked
 from bias_platform.orchestration.assets.system_request import system_request
 from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
-from bias_platform.orchestration.compute import Compute, Job
+from bias_platform.orchestration.compute import Job
 from bias_platform.orchestration.house import House
-from bias_platform.orchestration.partitioned import AssetFace, Failures, Run, as_asset, reused
-from bias_platform.orchestration.recording import forced, record_partition, recorded_output, tag_run
+from bias_platform.orchestration.partitioned import AssetFace, Failures, Run, reused
+from bias_platform.orchestration.recording import record_partition
 from bias_platform.orchestration.worker_messages import follow_published
 from bias_platform.schemas import Repeats
 from bias_platform.storage import read_manifest
@@ -31,30 +29,12 @@ def repeat_assets(house: House, study: str) -> Checked:
     """The asset of a study's noise floor, and its check."""
     key = house.keys.repeats(study)
     grid = house.partitions.repeat_grid(study)
-    to_system = dg.MultiToSingleDimensionPartitionMapping("model")
 
-    @as_asset(
-        _face(house, study),
-        partitions_def=grid,
-        deps=[
-            dg.AssetDep(house.keys.system_recipes, partition_mapping=to_system),
-            dg.AssetDep(house.keys.systems, partition_mapping=to_system),
-            dg.AssetDep(house.keys.questions(study)),
-        ],
-        dagster_type=dg.Nothing,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-    )
-    def body(context: dg.AssetExecutionContext, compute: Compute) -> Iterator[Any]:
-        tag_run(context, house.catalog.name)
-        run = Run(context, compute, forced(context))
-        failures = Failures()
-        for system, names in personas_by_system(context.partition_keys).items():
-            _ask_again(house, study, run, system, names, failures)
-        failures.raise_any()
-        yield recorded_output()
+    def ask(run: Run, system: str, names: list[str], failures: Failures) -> None:
+        _ask_again(house, study, run, system, names, failures)
 
     check = schema_check(key, {PART: Repeats}, lambda partition: _folder(house, study, str(partition)), grid)
-    return body, check
+    return asked_asset(house, study, _face(house, study), grid, ask), check
 
 
 def _face(house: House, study: str) -> AssetFace:

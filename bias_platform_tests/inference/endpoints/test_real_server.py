@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import UserError
@@ -21,7 +21,7 @@ from bias_platform.inference.spending import Spending
 from bias_platform_tests.inference.conftest import OPTIONS, Loaded
 from bias_platform_tests.inference.endpoints.conftest import KEY, endpoint_at, written
 from bias_platform_tests.inference.endpoints.vllm_server import VllmServer
-from bias_platform_tests.inference.vllm.conftest import DEMANDED
+from bias_platform_tests.inference.vllm.conftest import DEMANDED, small_config
 from bias_platform_tests.inference.vllm.remote_engine import PYTHON
 
 CLOSE = 1e-4
@@ -29,20 +29,9 @@ CLOSE = 1e-4
 
 @pytest.fixture(scope="module")
 def small(tokenizer: PreTrainedTokenizerFast) -> Loaded:
-    """A random Llama with heads of 32, the smallest that vLLM's CPU kernels know."""
+    """A random Llama that vLLM can serve on CPU."""
     torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        initializer_range=0.2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
+    config = small_config(tokenizer, 512)
     return Loaded(LlamaForCausalLM(config).eval(), tokenizer)
 
 

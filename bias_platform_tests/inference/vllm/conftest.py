@@ -25,11 +25,10 @@ def vllm_environment() -> None:
     pytest.skip("vllm's environment is not there: `make vllm` makes it, `make test-all` runs these tests")
 
 
-@pytest.fixture(scope="session")
-def small_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
-    """A random Llama with heads of 32, the smallest that vllm's CPU kernels know, in a context of 256 tokens."""
-    torch.manual_seed(7)
-    config = LlamaConfig(
+def small_config(tokenizer: PreTrainedTokenizerFast, context: int) -> LlamaConfig:
+    """A Llama with heads of 32, the smallest that vllm's CPU kernels know, and weights large enough that scores differ
+    clearly between prompts."""
+    return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
         intermediate_size=96,
@@ -37,13 +36,19 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=32,
-        max_position_embeddings=256,
+        max_position_embeddings=context,
         initializer_range=0.2,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
+    """A random Llama in a context of 256 tokens."""
+    torch.manual_seed(7)
     folder = tmp_path_factory.mktemp("small")
-    LlamaForCausalLM(config).eval().save_pretrained(folder)
+    LlamaForCausalLM(small_config(tokenizer, 256)).eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

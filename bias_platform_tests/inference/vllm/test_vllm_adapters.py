@@ -16,8 +16,9 @@ from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.models.loading import load_system
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem
+from bias_platform_tests.inference.gathered_scores import scores
 from bias_platform_tests.inference.vllm.remote_engine import RemoteEngine
-from bias_platform_tests.inference.vllm.test_vllm_scoring import CLOSE, scores
+from bias_platform_tests.inference.vllm.test_vllm_scoring import CLOSE
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.models.loading import load_system
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem
+from bias_platform_tests.inference.gathered_scores import scores
 from bias_platform_tests.inference.vllm.remote_engine import RemoteEngine
-from bias_platform_tests.inference.vllm.test_vllm_scoring import scores
 
 W8A8 = {
     "quant_method": "compressed-tensors",
@@ -78,8 +78,10 @@ def test_a_compressed_tensors_checkpoint_is_asked_with_its_own_weights(
     assert not failures
     expected = reference_scores(rounded[1], prompts)
     errors = np.abs(table - expected)
-    assert errors.mean() < 0.25  # activations of 8 bits and bfloat16: a score is a sum of up to ten tokens
-    assert np.corrcoef(table.ravel(), expected.ravel())[0, 1] > 0.999
+    # activations of 8 bits and bfloat16, summed over up to ten tokens: 0.2 where the processor multiplies bytes exactly
+    # (VNNI), 0.8 where it does not (AVX2), of scores that spread by 17
+    assert errors.mean() < 0.06 * expected.std()
+    assert np.corrcoef(table.ravel(), expected.ravel())[0, 1] > 0.995
     assert errors.max() > 1e-3  # else the checkpoint would not have been computed in few bits
 
 

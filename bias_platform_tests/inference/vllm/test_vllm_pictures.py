@@ -11,13 +11,13 @@ from transformers import (
     Idefics3ForConditionalGeneration,
     Idefics3ImageProcessorPil,
     Idefics3Processor,
-    LlamaConfig,
     PreTrainedTokenizerFast,
 )
 from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionConfig
 
 from bias_platform.inference.engines.base import Decoding, Image, Prompt
 from bias_platform.models.chat import render_prompts, tokenize
+from bias_platform_tests.inference.vllm.conftest import small_config
 from bias_platform_tests.inference.vllm.remote_engine import RemoteEngine
 from bias_platform_tests.inference.vllm.test_vllm_writing import written
 
@@ -51,19 +51,7 @@ def seeing(processor: Idefics3Processor, tmp_path_factory: pytest.TempPathFactor
     """A random Idefics3."""
     tokenizer = processor.tokenizer
     torch.manual_seed(7)
-    text = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=32,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
+    text = small_config(tokenizer, 64)
     vision = Idefics3VisionConfig(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=1, image_size=SIDE, patch_size=14
     )

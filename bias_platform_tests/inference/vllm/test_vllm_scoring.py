@@ -1,41 +1,25 @@
 """Scores from vllm, for real on CPU: those of the transformers engine, whatever is cached."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import UserError
-from bias_platform.inference.engines.base import Failure, Prompt, Scoring
+from bias_platform.inference.engines.base import Prompt, Scoring
 from bias_platform.inference.engines.registry import engine_identity
 from bias_platform.inference.engines.transformers_engine import TransformersEngine, engine_on
 from bias_platform.inference.engines.vllm_engine import FIRST_TOKENS, WHOLE_OPTIONS
 from bias_platform.models.loading import load_system
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem
+from bias_platform_tests.inference.conftest import OPTIONS
+from bias_platform_tests.inference.gathered_scores import scores
 from bias_platform_tests.inference.vllm.remote_engine import RemoteEngine
 
-OPTIONS = ("Yes", "Maybe", "No", "Incomprehensible")
 CLOSE = 1e-4
-
-
-def scores(
-    score: Callable[..., Any], prompts: Sequence[Prompt], options: Sequence[str] = OPTIONS, scoring: Scoring = "sum"
-) -> tuple[np.ndarray, dict[int, Failure]]:
-    """All scores in the order of the prompts (NaN where failed), and the failures."""
-    table = np.full((len(prompts), len(options)), np.nan)
-    failures: dict[int, Failure] = {}
-    seen: list[int] = []
-    for batch in score(prompts, [options] * len(prompts), scoring):
-        if batch.indices:
-            table[batch.indices] = batch.logprobs
-        failures |= dict(batch.failures)
-        seen += [*batch.indices, *batch.failures]
-    assert sorted(seen) == list(range(len(prompts)))
-    return table, failures
 
 
 @pytest.fixture(scope="module")
