@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from bias_platform.analysis.replicated_tests import mean_of_last
-from bias_platform.statistics import ModelError, integrated_probability
+from bias_platform.statistics import ModelError, logistic_normal
 
 FloatArray = NDArray[np.float64]
 NEAR_CERTAIN = 30.0
@@ -195,7 +195,7 @@ def with_gap(base_rate: float, gap: float) -> float:
 @lru_cache(maxsize=1024)
 def _log_odds(rate: float, sd: float) -> float:
     def excess(at: float) -> float:
-        return float(integrated_probability(np.array([at]), sd)[0][0]) - rate
+        return float(logistic_normal([at], sd).mean[0]) - rate
 
     return float(brentq(excess, -NEAR_CERTAIN, NEAR_CERTAIN, xtol=1e-10))
 

@@ -4,26 +4,37 @@ Not here: anything that knows personas, posts or studies (analysis), files and t
 (reports). Nothing here imports dagster, torch or another room, so that it can be used as a library by itself.
 """
 
+from bias_platform.statistics.average_effects import AverageEffects, average_effects
+from bias_platform.statistics.average_probabilities import average_probabilities
+from bias_platform.statistics.bootstrap_intervals import BootstrapResult
 from bias_platform.statistics.category_probabilities import category_probabilities
+from bias_platform.statistics.contrast_tables import contrast_degrees_of_freedom, contrast_table, fixed_contrasts
 from bias_platform.statistics.contrasts import (
     all_pairs,
     difference_of_differences,
     interaction_contrasts,
     versus_reference,
 )
+from bias_platform.statistics.degrees_of_freedom import small_sample_tests
 from bias_platform.statistics.denominator_df import Carrier, carried_df
 from bias_platform.statistics.diagnostics import Diagnostics
+from bias_platform.statistics.equivalence import equivalence, two_one_sided_tests
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import Estimates, EstimateSet, contrast
-from bias_platform.statistics.marginal_means import integrated_probability, marginal_means
+from bias_platform.statistics.fitted_spread import FittedSpread, fitted_spread
+from bias_platform.statistics.logistic_normal import logistic_normal
+from bias_platform.statistics.marginal_means import marginal_means
+from bias_platform.statistics.marginal_models import MarginalModelFit, fit_gee, fit_glm
 from bias_platform.statistics.missing_terms import missing_random_effects
 from bias_platform.statistics.mixed_model import fit_mixed_model
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.mode_intervals import conditional_mode_table
 from bias_platform.statistics.multiplicity import adjust_p_values
+from bias_platform.statistics.parametric_bootstrap import bootstrap, simulated_design
 from bias_platform.statistics.power import SmallestGap, TermPower, power_of_term, smallest_detectable
 from bias_platform.statistics.power_curve import PowerCurve
 from bias_platform.statistics.proportional_odds import effects_by_threshold, proportional_odds_test
+from bias_platform.statistics.separate_logits import SeparateLogits, fit_separate_logits
 from bias_platform.statistics.simulate import simulate_responses
 from bias_platform.statistics.simultaneous import LargestStatistic, largest_statistic
 from bias_platform.statistics.spread import Interval, Spread, within_group_spread
@@ -33,32 +44,48 @@ from bias_platform.statistics.term_tests import likelihood_ratio_test, term_test
 
 __all__ = [
     "Attribute",
+    "AverageEffects",
+    "BootstrapResult",
     "Carrier",
     "Diagnostics",
     "EstimateSet",
     "Estimates",
+    "FittedSpread",
     "Interval",
     "LargestStatistic",
+    "MarginalModelFit",
     "MixedModelFit",
     "ModelError",
     "PowerCurve",
+    "SeparateLogits",
     "SmallestGap",
     "Spread",
     "StudyDesign",
     "TermPower",
     "adjust_p_values",
     "all_pairs",
+    "average_effects",
+    "average_probabilities",
+    "bootstrap",
     "carried_df",
     "category_probabilities",
     "conditional_mode_table",
     "contrast",
+    "contrast_degrees_of_freedom",
+    "contrast_table",
     "difference_of_differences",
     "effects_by_threshold",
+    "equivalence",
+    "fit_gee",
+    "fit_glm",
     "fit_mixed_model",
-    "integrated_probability",
+    "fit_separate_logits",
+    "fitted_spread",
+    "fixed_contrasts",
     "interaction_contrasts",
     "largest_statistic",
     "likelihood_ratio_test",
+    "logistic_normal",
     "marginal_means",
     "missing_random_effects",
     "power_of_term",
@@ -66,8 +93,11 @@ __all__ = [
     "simulate_answers",
     "simulate_responses",
     "simulate_study",
+    "simulated_design",
+    "small_sample_tests",
     "smallest_detectable",
     "term_tests",
+    "two_one_sided_tests",
     "versus_reference",
     "wald_test",
     "within_group_spread",

@@ -8,7 +8,8 @@ import numpy as np
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import CONDITIONAL, PROBABILITY, Estimates, EstimateSet
-from bias_platform.statistics.marginal_means import grid_averages, integrated_probability, reference_grid
+from bias_platform.statistics.logistic_normal import logistic_normal
+from bias_platform.statistics.marginal_means import grid_averages, reference_grid
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.ordinal_design import slope_columns
 from bias_platform.statistics.response import ORDINAL
@@ -97,8 +98,8 @@ def exceedance(fit: MixedModelFit, rows: FloatArray, sd: float | FloatArray) -> 
     slopes = rows[:, slope_columns(fit.design.fixed)]
     matrix = np.concatenate([np.tile(-np.eye(cuts), (len(rows), 1)), np.repeat(slopes, cuts, axis=0)], axis=1)
     eta = matrix @ fit.fixed_effects["estimate"].to_numpy()
-    value, slope = integrated_probability(eta, np.repeat(np.broadcast_to(sd, len(rows)), cuts))
-    return value.reshape(-1, cuts), (slope[:, None] * matrix).reshape(len(rows), cuts, -1)
+    found = logistic_normal(eta, np.repeat(np.broadcast_to(sd, len(rows)), cuts))
+    return found.mean.reshape(-1, cuts), (found.slope[:, None] * matrix).reshape(len(rows), cuts, -1)
 
 
 def _differences(above: FloatArray, all_of_it: float) -> FloatArray:

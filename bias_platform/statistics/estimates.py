@@ -60,6 +60,9 @@ class EstimateSet:
     labels: pd.DataFrame
     """One row an estimate."""
     scales: Mapping[str, Estimates] = field(repr=False)
+    fixed_weights: FloatArray | None = field(default=None, repr=False)
+    """(k, p): weights of the fixed effects in each estimate on the link scale, NaN where it cannot be estimated; None
+    where they were not kept."""
 
     def on(self, scale: str) -> Estimates:
         """The estimates on one scale."""
@@ -72,7 +75,7 @@ class EstimateSet:
         scale: str | None = None,
         *,
         level: float = 0.95,
-        degrees_of_freedom: float = np.inf,
+        degrees_of_freedom: float | FloatArray = np.inf,
         adjust: str = NONE,
         families: str | Sequence[str] = (),
         number_of_means: int | None = None,
@@ -88,7 +91,8 @@ class EstimateSet:
                 ``probability``, or ``response`` where there is none.
             level: confidence of the intervals, which are symmetric on the scale asked for; of the simultaneous ones,
                 that all of a family hold at once.
-            degrees_of_freedom: of Student's t for interval and p; infinite means normal.
+            degrees_of_freedom: of Student's t for interval and p, one for all or (k,) one an estimate; infinite means
+                normal. ``mvt`` and ``tukey`` know one for all: the smallest of a family.
             adjust: ``none``. ``mvt``: single-step, from the correlations of the estimates (`largest_statistic`; its
                 Monte-Carlo error is below 1e-4 where p is below 0.1). ``tukey``: all pairs of some means, by
                 the studentized range; exact where these have equal variances and covariances. ``bonferroni``. With
@@ -100,7 +104,8 @@ class EstimateSet:
                 ``level`` and ``reference`` (of `all_pairs`), which must be all their pairs.
 
         Raises:
-            ModelError: an unknown scale, adjustment or column; for ``tukey``, contrasts that are not all pairs.
+            ModelError: an unknown scale, adjustment or column, degrees of freedom that are not positive or not one an
+                estimate; for ``tukey``, contrasts that are not all pairs.
 
         >>> import numpy as np, pandas as pd
         >>> labels = pd.DataFrame({"contrast": ["b - a", "d - c"]})
@@ -109,9 +114,10 @@ class EstimateSet:
         [[0.0455, 0.0889], [0.0027, 0.0054]]
         """
         check_confidence(level, degrees_of_freedom)
+        df = _each(degrees_of_freedom, len(self.labels))
         found = self.on(scale or (RESPONSE if RESPONSE in self.scales else PROBABILITY))
         values, errors = found.values, found.standard_errors
-        reach = student.ppf(0.5 + level / 2, degrees_of_freedom) * errors
+        reach = student.ppf(0.5 + level / 2, df) * errors
         statistic = np.divide(values, errors, out=np.full_like(values, np.nan), where=errors > 0)
         columns = {
             "estimate": values,
@@ -119,12 +125,12 @@ class EstimateSet:
             "lower": values - reach,
             "upper": values + reach,
             "statistic": statistic,
-            "p": 2.0 * student.sf(np.abs(statistic), degrees_of_freedom),
+            "p": 2.0 * student.sf(np.abs(statistic), df),
         }
         if adjust != NONE:
             by = [families] if isinstance(families, str) else list(families)
             require_columns(self, by)
-            statistics = Statistics(self.labels, statistic, columns["p"], found.covariance, degrees_of_freedom)
+            statistics = Statistics(self.labels, statistic, columns["p"], found.covariance, df)
             adjusted = adjusted_within_families(
                 statistics, adjust, level=level, families=by, number_of_means=number_of_means
             )
@@ -140,7 +146,8 @@ class EstimateSet:
             name: Estimates(one.values[picked], one.covariance[np.ix_(picked, picked)])
             for name, one in self.scales.items()
         }
-        return EstimateSet(self.labels.iloc[picked].reset_index(drop=True), scales)
+        weights = None if self.fixed_weights is None else self.fixed_weights[picked]
+        return EstimateSet(self.labels.iloc[picked].reset_index(drop=True), scales, weights)
 
 
 def contrast(means: EstimateSet, matrix: ArrayLike, labels: pd.DataFrame | Sequence[str]) -> EstimateSet:
@@ -168,15 +175,39 @@ def contrast(means: EstimateSet, matrix: ArrayLike, labels: pd.DataFrame | Seque
     if len(frame) != len(weights):
         raise ModelError(f"There are {len(weights)} contrasts but {len(frame)} labels.")
     scales = {name: one.combined(weights) for name, one in means.scales.items()}
-    return EstimateSet(frame.reset_index(drop=True), scales)
+    return EstimateSet(frame.reset_index(drop=True), scales, _combined_weights(weights, means.fixed_weights))
 
 
-def check_confidence(level: float, degrees_of_freedom: float = np.inf) -> None:
-    """Raise `ModelError` where an interval of this level and these degrees of freedom makes no sense."""
+def _combined_weights(matrix: FloatArray, fixed_weights: FloatArray | None) -> FloatArray | None:
+    """matrix @ fixed_weights; rows of NaN spoil only what uses them."""
+    if fixed_weights is None:
+        return None
+    known = np.isfinite(fixed_weights).all(axis=1)
+    combined: FloatArray = matrix[:, known] @ fixed_weights[known]
+    combined[(matrix[:, ~known] != 0).any(axis=1)] = np.nan
+    return combined
+
+
+def check_confidence(level: float, degrees_of_freedom: float | FloatArray = np.inf) -> None:
+    """Raise `ModelError` where an interval of this level and these degrees of freedom makes no sense.
+
+    Of several degrees of freedom some may be NaN: those of estimates that do not exist.
+    """
     if not 0.0 < level < 1.0:
         raise ModelError(f"The level of an interval is {level}: give one between 0 and 1, such as 0.95.")
-    if not np.all(np.asarray(degrees_of_freedom) > 0):
+    df = np.asarray(degrees_of_freedom)
+    if (df <= 0).any() or (df.ndim == 0 and np.isnan(df)):
         raise ModelError(f"The degrees of freedom of an interval must be positive, not {degrees_of_freedom}.")
+
+
+def _each(degrees_of_freedom: float | FloatArray, estimates: int) -> FloatArray:
+    """(k,) degrees of freedom."""
+    df = np.asarray(degrees_of_freedom, dtype=np.float64)
+    if df.shape not in ((), (estimates,)):
+        raise ModelError(
+            f"There are {estimates} estimates but degrees of freedom of shape {df.shape}: give one for each."
+        )
+    return np.broadcast_to(df, (estimates,))
 
 
 def require_columns(means: EstimateSet, names: Sequence[str]) -> None:

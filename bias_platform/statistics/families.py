@@ -29,7 +29,8 @@ class Statistics(NamedTuple):
     """(k,) of each by itself."""
     covariance: FloatArray
     """(k, k) of the estimates."""
-    degrees_of_freedom: float
+    degrees_of_freedom: FloatArray
+    """(k,) of each; infinite where its variance is known."""
 
     def picked(self, rows: Sequence[int]) -> "Statistics":
         """Some of them."""
@@ -39,7 +40,7 @@ class Statistics(NamedTuple):
             self.values[chosen],
             self.p[chosen],
             self.covariance[np.ix_(chosen, chosen)],
-            self.degrees_of_freedom,
+            self.degrees_of_freedom[chosen],
         )
 
 
@@ -93,10 +94,11 @@ def _families(labels: pd.DataFrame, columns: Sequence[str]) -> Iterator[list[int
 
 
 def _one_family(family: Statistics, method: str, level: float, number_of_means: int | None) -> Adjusted:
-    df, nothing = family.degrees_of_freedom, np.full(len(family.values), np.nan)
+    nothing = np.full(len(family.values), np.nan)
     known = np.isfinite(family.p)
     if not known.any():
         return Adjusted(nothing, nothing)
+    df = float(family.degrees_of_freedom[known].min())  # of one variance for all: the least known is on the safe side
     if method == SINGLE_STEP:
         largest = largest_statistic(family.covariance, df)
         return Adjusted(largest.p_values(family.values), np.where(known, largest.critical_value(level), np.nan))
@@ -105,7 +107,8 @@ def _one_family(family: Statistics, method: str, level: float, number_of_means: 
         p = np.maximum(studentized_range_tail(np.sqrt(2.0) * np.abs(family.values), means, df), family.p)
         critical = studentized_range_quantile(level, means, df) / np.sqrt(2.0)
         return Adjusted(p, np.where(known, critical, np.nan))
-    critical = float(student.isf((1.0 - level) / (2.0 * known.sum()), df)) if method == BONFERRONI else np.nan
+    tail = (1.0 - level) / (2.0 * known.sum())
+    critical = student.isf(tail, family.degrees_of_freedom) if method == BONFERRONI else np.nan
     return Adjusted(adjust_p_values(family.p, method), np.where(known, critical, np.nan))
 
 

@@ -6,17 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from bias_platform.statistics.arrays import BoolArray, FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.estimates import CONDITIONAL, LINK, PROBABILITY, RESPONSE, Estimates, EstimateSet
 from bias_platform.statistics.fixed_part import FixedPart
+from bias_platform.statistics.logistic_normal import logistic_normal
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.ordinal_design import slope_columns
 from bias_platform.statistics.response import GAUSSIAN, ORDINAL
-
-_NODES = 61
 
 
 def marginal_means(
@@ -29,7 +27,7 @@ def marginal_means(
 
     The scales of the result: ``link`` averages the linear predictor; ``conditional`` averages the probabilities
     at random effects of zero; ``probability`` averages the probabilities integrated over the random effects
-    (Gauss-Hermite over their total variance in each cell). Standard errors of the probabilities are by the delta method
+    (normal, with their total variance in each cell). Standard errors of the probabilities are by the delta method
     from the covariance of the fixed effects; the variances of the random effects are held at their estimates,
     so these errors leave out what is not known about them. A Gaussian fit has the scales ``link`` and
     ``response``, which are the same; an ordinal one has ``link``, its predictor without the thresholds, of which only
@@ -66,7 +64,10 @@ def marginal_means(
     for name, (value, slope) in _scales(fit, rows @ beta, grid).items():
         jacobian = average @ (slope[:, None] * rows)
         scales[name] = Estimates(average @ value, jacobian @ covariance @ jacobian.T).without(lost)
-    return EstimateSet(labels, scales)
+    weights = np.zeros((len(labels), len(fit.fixed_effects)))
+    weights[:, own.of_parameters] = average @ rows
+    weights[lost] = np.nan
+    return EstimateSet(labels, scales, weights)
 
 
 class PredictorColumns(NamedTuple):
@@ -115,8 +116,8 @@ def _scales(fit: MixedModelFit, eta: FloatArray, grid: pd.DataFrame) -> dict[str
         return {LINK: same}
     return {
         LINK: same,
-        PROBABILITY: integrated_probability(eta, fit.predictor_sd(grid)),
-        CONDITIONAL: integrated_probability(eta, 0.0),
+        PROBABILITY: logistic_normal(eta, fit.predictor_sd(grid))[:2],
+        CONDITIONAL: logistic_normal(eta)[:2],
     }
 
 
@@ -147,17 +148,3 @@ def _axis(fixed: FixedPart, name: str, at: Mapping[str, Sequence[Any]]) -> list[
     if name in at:
         return list(at[name])
     return list(fixed.levels[name]) if name in fixed.levels else [fixed.centers[name]]
-
-
-def integrated_probability(eta: FloatArray, sd: float | FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean of the inverse logit of eta + sd * normal, and its derivative in eta; sd is one for all, or (n,).
-
-    >>> import numpy as np
-    >>> value, slope = integrated_probability(np.array([0.0]), 2.0)
-    >>> round(float(value[0]), 6), bool(slope[0] < 0.25)
-    (0.5, True)
-    """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    weights = weights / weights.sum()
-    probability = expit(eta[:, None] + np.broadcast_to(sd, eta.shape)[:, None] * nodes)
-    return probability @ weights, (probability * (1.0 - probability)) @ weights

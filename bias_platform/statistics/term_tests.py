@@ -1,4 +1,4 @@
-"""Does a fixed term matter: likelihood ratio, F against the unit that carries the term, Wald."""
+"""Does a fixed term matter: likelihood ratio, F with one of several denominators, Wald."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import chi2
 from scipy.stats import f as fisher
 
+from bias_platform.statistics.degrees_of_freedom import DegreesOfFreedom, small_sample_tests
 from bias_platform.statistics.denominator_df import RESIDUAL, Carrier, carried_df
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.errors import ModelError, spell_check
@@ -15,7 +16,8 @@ from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model import fit_design
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.one_thread import one_blas_thread
-from bias_platform.statistics.response import BINOMIAL
+from bias_platform.statistics.response import GAUSSIAN
+from bias_platform.statistics.small_sample import FTest, SmallSampleTests
 
 GIVEN = "given"
 """Carrier of a term whose degrees of freedom the caller gave."""
@@ -25,7 +27,7 @@ def term_tests(
     fit: MixedModelFit,
     terms: Sequence[str] | str | None = None,
     *,
-    denominator_df: Mapping[str, float | Carrier] | None = None,
+    denominator_df: Mapping[str, float | Carrier] | DegreesOfFreedom | None = None,
     likelihood_ratio: bool = True,
 ) -> pd.DataFrame:
     """Tests of fixed terms, one row each.
@@ -46,16 +48,19 @@ def term_tests(
     Args:
         terms: as in the formula, or by variables (``persona:system``); None means all but the intercept.
         denominator_df: by term, instead of its carrier's. A number leaves ``F`` as it is; a `Carrier` found
-            before spares the search.
+            before spares the search. For Gaussian fits by REML also ``"satterthwaite"`` or ``"kenward_roger"``: F and
+            its degrees of freedom as in `satterthwaite` and `kenward_roger`, which suit unbalanced designs and terms
+            that two crossed units carry.
         likelihood_ratio: whether to refit (the costly column).
 
     Returns:
         Columns ``term``, ``df``, ``lr``, ``lr_p``, ``f``, ``denominator_df``, ``f_p``, ``wald``, ``wald_p``,
-        ``carrier`` (a random term, ``residual`` or ``given``). ``f_p`` is NaN where ``denominator_df`` is 0: the fixed
-        part leaves the carrier nothing to be tested against.
+        ``carrier`` (a random term, ``residual``, ``given``, or the method of the degrees of freedom). ``f_p`` is NaN
+        where ``denominator_df`` is 0: the fixed part leaves the carrier nothing to be tested against.
 
     Raises:
-        ModelError: an unknown term or a denominator that is not positive.
+        ModelError: an unknown term or a denominator that is not positive; or what the methods raise, as for fits that
+            are not Gaussian and by REML.
 
     >>> import numpy as np, pandas as pd
     >>> from bias_platform.statistics import fit_mixed_model
@@ -70,10 +75,13 @@ def term_tests(
     """
     asked = [terms] if isinstance(terms, str) else terms
     names = _all_terms(fit) if asked is None else [find_term(fit.design, term) for term in asked]
-    given = {find_term(fit.design, term): _given(term, value) for term, value in (denominator_df or {}).items()}
-    carriers = carried_df(fit.design, [term for term in names if term not in given]) | given
+    against: Mapping[str, Carrier | SmallSampleTests]
+    if isinstance(denominator_df, str):
+        against = dict.fromkeys(names, small_sample_tests(fit, denominator_df))
+    else:
+        against = _carriers(fit, names, denominator_df or {})
     wider = _by_likelihood(fit) if likelihood_ratio else None
-    return pd.DataFrame([_tested(fit, term, carriers[term], wider) for term in names])
+    return pd.DataFrame([_tested(fit, term, against[term], wider) for term in names])
 
 
 def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
@@ -144,6 +152,12 @@ def _containing(fit: MixedModelFit, term: str) -> list[str]:
     return [name for name, theirs in variables.items() if mine < set(theirs)]
 
 
+def _carriers(fit: MixedModelFit, names: Sequence[str], given: Mapping[str, float | Carrier]) -> dict[str, Carrier]:
+    """What each term is tested against: as given, or as found in the design."""
+    known = {find_term(fit.design, term): _given(term, value) for term, value in given.items()}
+    return carried_df(fit.design, [term for term in names if term not in known]) | known
+
+
 def _given(term: str, value: float | Carrier) -> Carrier:
     carrier = value if isinstance(value, Carrier) else Carrier(GIVEN, float(value))
     if not carrier.df > 0:
@@ -151,29 +165,42 @@ def _given(term: str, value: float | Carrier) -> Carrier:
     return carrier
 
 
-def _tested(fit: MixedModelFit, term: str, carrier: Carrier, by_likelihood: MixedModelFit | None) -> dict[str, object]:
+def _tested(
+    fit: MixedModelFit, term: str, against: Carrier | SmallSampleTests, by_likelihood: MixedModelFit | None
+) -> dict[str, object]:
     wald, df, wald_p = wald_test(fit, term)
     lr, lr_p = np.nan, np.nan
     if by_likelihood is not None and not _containing(fit, term):
         lr, _, lr_p = likelihood_ratio_test(by_likelihood, term)
-    f = wald / df * _restricted(fit, carrier)
+    tested = _by_contrasts(fit, term, against) if isinstance(against, SmallSampleTests) else _f(fit, wald, df, against)
     return {
         "term": term,
         "df": df,
         "lr": lr,
         "lr_p": lr_p,
-        "f": f,
-        "denominator_df": carrier.df,
-        "f_p": float(fisher.sf(f, df, carrier.df)) if carrier.df > 0 else np.nan,
+        "f": tested.statistic,
+        "denominator_df": tested.denominator_df,
+        "f_p": tested.p,
         "wald": wald,
         "wald_p": wald_p,
-        "carrier": carrier.unit,
+        "carrier": against.method if isinstance(against, SmallSampleTests) else against.unit,
     }
+
+
+def _by_contrasts(fit: MixedModelFit, term: str, tests: SmallSampleTests) -> FTest:
+    """All coefficients of a term are zero."""
+    columns = fit.design.fixed.columns
+    return tests.f_test(np.eye(len(columns))[[columns.index(name) for name in fit.design.fixed.terms[term]]])
+
+
+def _f(fit: MixedModelFit, wald: float, df: int, carrier: Carrier) -> FTest:
+    f = wald / df * _restricted(fit, carrier)
+    return FTest(f, df, carrier.df, float(fisher.sf(f, df, carrier.df)) if carrier.df > 0 else np.nan)
 
 
 def _restricted(fit: MixedModelFit, carrier: Carrier) -> float:
     """What makes F of a fit by plain likelihood that of a fit by REML; the noise of answers is known, not estimated."""
-    known = carrier.unit == RESIDUAL and fit.family == BINOMIAL
+    known = carrier.unit == RESIDUAL and fit.family != GAUSSIAN
     if fit.method == "REML" or known or carrier.df <= 0:
         return 1.0
     return carrier.df / (carrier.df + carrier.fixed)

@@ -16,7 +16,7 @@ from bias_platform.statistics import (
     contrast,
     difference_of_differences,
     fit_mixed_model,
-    integrated_probability,
+    logistic_normal,
     marginal_means,
     term_tests,
     versus_reference,
@@ -31,11 +31,11 @@ def fit() -> MixedModelFit:
 
 
 @pytest.mark.parametrize(("eta", "sd"), [(0.0, 0.0), (-3.0, 1.5), (2.0, 3.0), (-6.0, 2.0)])
-def test_integrated_probability_is_the_integral(eta: float, sd: float) -> None:
-    value, slope = integrated_probability(np.array([eta]), sd)
+def test_logistic_normal_is_the_integral(eta: float, sd: float) -> None:
+    value, slope, _ = logistic_normal(np.array([eta]), sd)
     exact = quad(lambda z: expit(eta + sd * z) * norm.pdf(z), -12, 12, epsabs=1e-12)[0]
     assert value[0] == pytest.approx(exact, abs=1e-7)
-    ahead = integrated_probability(np.array([eta + 1e-5]), sd)[0]
+    ahead = logistic_normal(np.array([eta + 1e-5]), sd).mean
     assert slope[0] == pytest.approx((ahead[0] - value[0]) / 1e-5, abs=1e-5)
 
 
@@ -45,7 +45,7 @@ def test_delta_method_errors_are_the_spread_over_draws_of_beta(fit: MixedModelFi
     frame = pd.DataFrame({"persona": ["p0"] * 2, "system": ["base", "tuned"], "x": fit.design.fixed.centers["x"]})
     rows, _ = fit.design.fixed.rows(frame)
     sd = fit.predictor_sd(frame)[0]
-    sampled = integrated_probability((draws @ rows.T).ravel(), sd)[0].reshape(-1, 2).mean(axis=1)
+    sampled = logistic_normal((draws @ rows.T).ravel(), sd).mean.reshape(-1, 2).mean(axis=1)
     assert means.frame("probability")["standard_error"][0] == pytest.approx(sampled.std(), rel=0.05)
 
 

@@ -28,9 +28,10 @@ QUICK = {
         "counts",
         "cbpp_slope",
     ],
+    "make_degrees_of_freedom": ["pastes", "penicillin", "sleepstudy_slopes", "tied_slopes"],
 }
 """Cases that are refitted. Of a script that is not named here but takes names of cases, the first is."""
-WHOLE = ("make_term_tests",)
+WHOLE = ("make_marginal_models", "make_term_tests")
 """Scripts without names of cases that are quick as a whole."""
 DESIGNS: dict[str, Callable[[], pd.DataFrame]] = {
     "model_a": intercepts.model_a,
