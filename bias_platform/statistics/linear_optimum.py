@@ -18,6 +18,9 @@ _NO_WORSE = 1e-7
 _TOLERANCE = 1e-9
 """Predicted gain in log-likelihood at which the search ends."""
 _SATURATED, _NOTHING_LEFT = 1e4, 1e-12
+_FAR = 30.0
+"""A deviation of so many times the residual's is tried in the place of every other one."""
+_CLEARLY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ def find_linear_optimum(problem: LinearProblem) -> LinearOptimum | None:
     start, steps = _find_start(problem)
     path = _Path(start, steps)
     found = minimise(path, np.zeros(len(start.theta)), tolerance=_TOLERANCE)
+    while (better := _exchanged(path)) is not None:
+        path = _Path(better, path.evaluations)
+        found = minimise(path, np.zeros(len(start.theta)), tolerance=_TOLERANCE)
     best, zero = _without_dead_directions(path)
     norm = float(np.abs(best.gradient * standard_steps(best)).max(initial=0.0))
     return LinearOptimum(
@@ -98,6 +104,28 @@ def standard_steps(found: LinearEvaluation) -> FloatArray:
     layout = found.problem.layout
     largest = 0.3 * np.maximum(np.abs(found.theta), 1.0)
     return theta_scale(layout.shape, found.theta, found.determined, found.modes.counts(layout), largest)
+
+
+def _exchanged(path: _Path) -> LinearEvaluation | None:
+    """A better point with the largest deviation given to another term; None where there is none.
+
+    Beside a deviation hundreds of times the residual's, that of a term it is nested in hardly moves the likelihood
+    until it is as large: the search can end on that plateau, the variance with the wrong one of the two.
+    """
+    best, shape = path.best, path.best.problem.layout.shape
+    sizes = np.where(np.isin(shape.term, shape.vectors), 0.0, np.abs(best.theta))
+    largest = int(np.argmax(sizes))
+    if sizes[largest] < _FAR:
+        return None
+    others = [k for k in np.flatnonzero(~np.isin(shape.term, shape.vectors)) if k != largest]
+    tried = []
+    for other in others:
+        theta = best.theta.copy()
+        theta[[largest, other]] = max(abs(theta[other]), _FIRST_DENSE), sizes[largest]
+        path.evaluations += 1
+        tried.append(evaluate_linear(best.problem, theta))
+    better = max(tried, key=lambda one: one.loglik, default=None)
+    return better if better is not None and better.loglik > best.loglik + _CLEARLY else None
 
 
 def _without_dead_directions(path: _Path) -> tuple[LinearEvaluation, tuple[int, ...]]:

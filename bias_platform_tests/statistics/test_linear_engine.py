@@ -203,3 +203,19 @@ def test_methods() -> None:
 def test_probabilities_of_a_gaussian_model_are_refused() -> None:
     with pytest.raises(ModelError, match=r"'probability': choose one of link, response"):
         marginal_means(linear_fit_of("scores_wide"), by="persona").frame("probability")
+
+
+@pytest.mark.parametrize("ratio", [300.0, 3000.0])
+def test_a_deviation_far_above_the_residual_stays_with_its_own_term(ratio: float) -> None:
+    """There an item and an item in a system trade places on a plateau of the likelihood."""
+    rng = np.random.default_rng(3)
+    rows = [(i, p, s) for i in range(12) for p in range(6) for s in "ab"]
+    data = pd.DataFrame(rows, columns=["item", "persona", "system"])
+    data = data[rng.random(len(data)) > 0.3].reset_index(drop=True)
+    pair = data["item"] * 2 + (data["system"] == "b")
+    data["y"] = ratio * rng.normal(size=12)[data["item"]] + 0.5 * rng.normal(size=24)[pair] + rng.normal(size=len(data))
+    fit = fit_mixed_model("y ~ system + (1 | item) + (1 | persona) + (1 | item:system)", data, family="gaussian")
+    sds = fit.variance_components.set_index("term")["sd"]
+    assert 0.5 * ratio < sds["item"] < 2.0 * ratio
+    assert sds["item:system"] < 5.0
+    assert fit.converged
