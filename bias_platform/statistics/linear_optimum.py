@@ -117,9 +117,10 @@ def _exchanged(path: _Path) -> LinearEvaluation | None:
     largest = int(np.argmax(sizes))
     if sizes[largest] < _FAR:
         return None
-    others = [k for k in np.flatnonzero(~np.isin(shape.term, shape.vectors)) if k != largest]
     tried = []
-    for other in others:
+    for other in np.flatnonzero(~np.isin(shape.term, shape.vectors)).tolist():
+        if other == largest:
+            continue
         theta = best.theta.copy()
         theta[[largest, other]] = max(abs(theta[other]), _FIRST_DENSE), sizes[largest]
         path.evaluations += 1
