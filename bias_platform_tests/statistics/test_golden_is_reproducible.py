@@ -28,6 +28,7 @@ QUICK = {
         "counts",
         "cbpp_slope",
     ],
+    "make_ordinal": ["wine_7", "proportional_wine", "mixed_wine", "cbpp_5"],
     "make_degrees_of_freedom": ["pastes", "penicillin", "sleepstudy_slopes", "tied_slopes"],
 }
 """Cases that are refitted. Of a script that is not named here but takes names of cases, the first is."""
