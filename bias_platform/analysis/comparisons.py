@@ -22,11 +22,12 @@ from bias_platform.analysis.adjustment import (
     stepwise,
     with_adjusted,
 )
-from bias_platform.analysis.item_pairs import paired_differences
+from bias_platform.analysis.item_pairs import paired_differences, skewness_shift
 from bias_platform.analysis.scoped_means import ScopedMeans
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.schemas.results import ITEM_PAIRED, WITH_LOG_ODDS
 from bias_platform.statistics import adjust_p_values
+from bias_platform.statistics.equivalence import two_one_sided_tests
 from bias_platform.statistics.estimates import LINK
 
 FloatArray = NDArray[np.float64]
@@ -172,7 +173,7 @@ def claims(
     if np.isinf(paired.bound):
         return table
     method = stepwise(settings.multiplicity)
-    return add_equivalence(table, settings.equivalence_margin, method, settings.confidence, paired.items)
+    return add_equivalence(table, settings.equivalence_margin, method, settings.confidence, paired)
 
 
 def add_simultaneous(table: pd.DataFrame, error: float, bound: float) -> pd.DataFrame:
@@ -193,28 +194,29 @@ def add_simultaneous(table: pd.DataFrame, error: float, bound: float) -> pd.Data
 
 
 def add_equivalence(
-    table: pd.DataFrame, margin: float, method: str, confidence: float, items: FloatArray
+    table: pd.DataFrame, margin: float, method: str, confidence: float, paired: PairedGaps
 ) -> pd.DataFrame:
     """Adds the adjusted p of two one-sided tests against +-margin, and whether the difference is shown to be within.
 
     Not tested with fewer than 3 / margin items: an all-or-none effect as common as the margin could then be in none
-    of them (the rule of three), whatever the variance seen.
+    of them (the rule of three), whatever the variance seen. Where gaps are skewed, the difference is taken to be as
+    much farther from zero as one-sided t tests overlook (`item_pairs.skewness_shift`).
 
     Args:
-        table: comparisons with difference, standard_error and df; its index points into `items`.
+        table: comparisons with difference, standard_error and df; its index points into `paired`.
         margin: on the probability scale.
         method: of the adjustment over the table.
         confidence: 1 - level of the tests.
-        items: items of every comparison.
+        paired: the comparisons by item.
     """
-    adjusted = adjust_p_values(equivalence_p(table, margin, items[table.index.to_numpy(int)]), method)
+    rows = table.index.to_numpy(int)
+    away = table["difference"] + skewness_shift(paired.gaps, confidence)[rows]
+    adjusted = adjust_p_values(equivalence_p(table.assign(difference=away), margin, paired.items[rows]), method)
     return table.assign(equivalence_p=adjusted, equivalent=np.nan_to_num(adjusted, nan=1.0) < 1.0 - confidence)
 
 
 def equivalence_p(table: pd.DataFrame, margin: float | FloatArray, items: FloatArray) -> FloatArray:
     """(rows,) p of two one-sided tests against +-margin, one by one; NaN with fewer than 3 / margin items."""
-    error, df = table["standard_error"].to_numpy(float), table["df"].to_numpy(float)
-    gap = table["difference"].to_numpy(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p = np.maximum(student.sf((gap + margin) / error, df), student.cdf((gap - margin) / error, df))
+    gap, error, df = (table[name].to_numpy(float) for name in ("difference", "standard_error", "df"))
+    p = two_one_sided_tests(gap, error, np.where(df > 0, df, np.nan), margin=margin).p
     return np.where(items * margin >= RULE_OF_THREE, p, np.nan)

@@ -12,6 +12,8 @@ _FAMILIES = (
     ("system_changes", "changes of those contrasts between systems"),
     ("scored_contrasts", "scores of each persona against the generic person, all systems"),
     ("scored_changes", "changes of those scored contrasts between systems"),
+    ("graded_contrasts", "grades of each persona against the generic person, all systems"),
+    ("other_outcomes", "what is no judgement, each persona against the generic person, all systems and kinds"),
     ("baseline_differences", "each persona against no persona, all systems"),
 )
 _NO_CONTRASTS = ("dimension_spreads",)
@@ -35,4 +37,18 @@ def test_families(tables: dict[str, pd.DataFrame], settings: AnalysisSettings) -
                     "headline": name == "control_contrasts" and "primary" in key,
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame([*rows, *_declared(tables["declared_families"])])
+
+
+def _declared(table: pd.DataFrame) -> list[dict[str, object]]:
+    """The families that the study itself declares."""
+    return [
+        {
+            "family": f"declared: {title}, {scope}",
+            "tests": int(part["p_value"].notna().sum()),
+            "significant": int(part["significant"].sum()),
+            "method": part["multiplicity"].iloc[0],
+            "headline": False,
+        }
+        for (_, title, scope), part in table.groupby(["family", "title", "scope"], sort=False)
+    ]

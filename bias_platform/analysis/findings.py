@@ -5,9 +5,22 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from bias_platform.analysis.declared_families import declared_finding
+from bias_platform.analysis.graded_findings import graded_finding, other_outcomes_finding
 from bias_platform.analysis.noise_findings import noise_finding, system_flips_finding
-from bias_platform.analysis.phrases import are, decimal, points, quote, share
-from bias_platform.analysis.picked import IN_WORDS, claimed, largest, method, simultaneous, stepwise_method, tested, top
+from bias_platform.analysis.phrases import NOT_ABSENT, are, decimal, points, quote, share
+from bias_platform.analysis.picked import (
+    IN_WORDS,
+    claimed,
+    largest,
+    level,
+    method,
+    simultaneous,
+    stepwise_method,
+    tested,
+    top,
+)
+from bias_platform.analysis.planning_findings import next_study_finding
 from bias_platform.analysis.scored_findings import scored_changes_finding, scored_finding
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.errors import counted
@@ -46,12 +59,25 @@ def _spread(tables: Tables, settings: AnalysisSettings) -> str:
         return (
             f"In none of {pairs} of system and dimension do the personas of the dimension differ detectably from each "
             f"other after {stepwise_method(settings)}, {scope}. The largest distance is {apart}; the largest of many "
-            "is above zero by chance alone."
+            f"is above zero by chance alone. {_alike(rows, settings)}. {NOT_ABSENT}"
         )
     return (
         f"In {len(found)} of {pairs} of system and dimension the personas of the dimension differ from each "
-        f"other after {stepwise_method(settings)}, {scope}. The largest distance among these: {apart}."
+        f"other after {stepwise_method(settings)}, {scope}. The largest distance among these: {apart}. "
+        f"{_alike(rows, settings)}."
     )
+
+
+def _alike(rows: pd.DataFrame, settings: AnalysisSettings) -> str:
+    """Dimensions whose personas are shown to be alike but for the margin: by the simultaneous bounds of one scope."""
+    within, margin = rows[rows["within_margin"]], points(settings.equivalence_margin)
+    shown = (
+        f"{are(len(within), counted(len(rows), 'such pair'))} shown to have no two personas more than {margin} points"
+    )
+    if within.empty:
+        return f"{shown} apart"
+    widest = points(within["simultaneous_upper"].max())
+    return f"{shown} apart (at most {widest}, by simultaneous {level(settings)} bounds)"
 
 
 def _changes(tables: Tables, settings: AnalysisSettings) -> str:
@@ -77,7 +103,7 @@ def _changes(tables: Tables, settings: AnalysisSettings) -> str:
         within = f"{are(count, len(rows))} shown to lie within ±{margin} points. "
     return (
         f"None of {compared} is detectable after {method(settings)}, {scope}; the largest: {moved}. {within}"
-        "Not found is not the same as absent."
+        f"{NOT_ABSENT}"
     )
 
 
@@ -146,10 +172,11 @@ def _baseline(tables: Tables, settings: AnalysisSettings) -> str:
     if table.empty:
         return ""
     found = are(int(table["significant"].sum()))
+    caution = "" if table["significant"].any() else f" {NOT_ABSENT}"
     return (
         f"Of {counted(len(table), 'comparison')} with no persona at all {found} significant after {method(settings)}, "
         f"{IN_WORDS[THESE_WORDINGS]}; they mix who the persona is with there being an instruction, and nothing is "
-        "said about other wordings."
+        f"said about other wordings.{caution}"
     )
 
 
@@ -178,6 +205,7 @@ def _degenerate(tables: Tables, settings: AnalysisSettings) -> str:
 
 FINDINGS: tuple[Callable[[Tables, AnalysisSettings], str], ...] = (
     _rates,
+    declared_finding,
     _spread,
     _changes,
     scored_finding,
@@ -187,9 +215,12 @@ FINDINGS: tuple[Callable[[Tables, AnalysisSettings], str], ...] = (
     _null,
     _wording,
     _lenient,
+    graded_finding,
+    other_outcomes_finding,
     _bounds,
     _baseline,
     _humans,
     _degenerate,
+    next_study_finding,
 )
 """In the order of the page."""

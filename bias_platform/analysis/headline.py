@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from bias_platform.analysis.findings import FINDINGS
-from bias_platform.analysis.phrases import are, interval, points, quote, share
+from bias_platform.analysis.phrases import NOT_ABSENT, are, interval, points, quote, share
 from bias_platform.analysis.picked import IN_WORDS, claimed, largest, level, method, simultaneous, tested
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.errors import counted
@@ -58,7 +58,7 @@ def _scope(shown: dict[str, Any], known: pd.DataFrame, settings: AnalysisSetting
     row = {str(name): value for name, value in wider.iloc[0].items()}
     return (
         "The claim holds for the wordings used; beyond them no persona differs detectably "
-        f"(here {simultaneous(row, settings)})."
+        f"(here {simultaneous(row, settings)}). {NOT_ABSENT}"
     )
 
 
@@ -98,6 +98,6 @@ def _nothing(rows: pd.DataFrame, tables: Tables, settings: AnalysisSettings) -> 
         *_coverage(shown, tables),
         f"{found} typically have been found in 80 % of repetitions; {are(within, counted(len(rows), 'difference'))} "
         f"shown to lie within ±{points(settings.equivalence_margin)} points, {IN_WORDS[THESE_WORDINGS]}. "
-        "Not found is not the same as absent.",
+        f"{NOT_ABSENT}",
     ]
     return " ".join(sentences)

@@ -49,9 +49,13 @@ def without_unused(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in FACTORS})
 
 
-def informative_rows(data: pd.DataFrame, minimum_items: int) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
-    """Rows of cells with enough items that their system answers both ways, and the (system, persona) left out."""
-    both = data.groupby(["system", "item"], observed=True)["yes"].transform("nunique") > 1
+def informative_rows(
+    data: pd.DataFrame, minimum_items: int, value: str = "yes"
+) -> tuple[pd.DataFrame, set[tuple[str, str]]]:
+    """Rows of cells with enough items that their system answers in several ways, and the (system, persona) left out."""
+    places = data[value].cat.codes if isinstance(data[value].dtype, pd.CategoricalDtype) else data[value]
+    grouped = places.groupby([data["system"], data["item"]], observed=True)
+    both = grouped.transform("nunique") > 1
     cells = data.assign(told=data["item"].where(both)).groupby(["system", "persona"], observed=True)["told"].nunique()
     thin = {(str(system), str(persona)) for system, persona in cells.index[cells < minimum_items]}
     if not thin:
@@ -60,17 +64,17 @@ def informative_rows(data: pd.DataFrame, minimum_items: int) -> tuple[pd.DataFra
     return without_unused(data[~pairs.isin(sorted(thin))].copy()), thin
 
 
-def item_formula(data: pd.DataFrame) -> str | None:
+def item_formula(data: pd.DataFrame, value: str = "yes") -> str | None:
     """Model A without wording effects, reduced to what the data can tell; None where nothing can be compared."""
     systems, personas = data["system"].nunique(), data["persona"].nunique()
-    if personas < 2 or data["yes"].nunique() < 2:
+    if personas < 2 or data[value].nunique() < 2:
         return None
     random = ["(1 | item)"]
     random += ["(1 | item:system)"] if systems > 1 else []
     cells = data["item"].nunique() * personas
     random += ["(1 | item:persona)"] if len(data) > 1.5 * cells else []
     random += ["(1 | item:persona:system)"] if systems > 1 and len(data) > 1.5 * cells * systems else []
-    return f"yes ~ {' + '.join([*_fixed(data), *random])}"
+    return f"{value} ~ {' + '.join([*_fixed(data), *random])}"
 
 
 def _fixed(data: pd.DataFrame) -> list[str]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from bias_platform.analysis.answers import Answers
 from bias_platform.analysis.asked_twice import AskedTwice
 from bias_platform.analysis.item_cube import label_of
-from bias_platform.analysis.rare_intervals import rare_differences, rare_rate_interval
+from bias_platform.analysis.item_pairs import paired_differences
+from bias_platform.analysis.rare_intervals import rare_rate_interval
 from bias_platform.catalog.entries import AnalysisSettings, StudyEntry
 from bias_platform.schemas.results import FLOORS
 
@@ -123,7 +124,7 @@ def _contrasts_of(asked: pd.DataFrame, answers: Answers, confidence: float) -> p
     here = set(judged["persona_id"].unique())
     personas = [name for name in answers.named if name in here] if answers.control in here else []
     first, again = (_against_control(judged, side, personas, answers.control) for side in ("first", "again"))
-    found = rare_differences(again - first, confidence, _CONTRAST_BOUND)
+    found = paired_differences(again - first, confidence, _CONTRAST_BOUND)
     with np.errstate(invalid="ignore"):
         table = pd.DataFrame(
             {
@@ -177,7 +178,7 @@ def _change_row(twice: AskedTwice, change: tuple[str, str], repeat: str, confide
     if not again:
         return None
     by_item, questions = _flip_shares(twice.first, again, change)
-    found = rare_differences((by_item["between"] - by_item["own"]).to_numpy()[:, None], confidence)
+    found = paired_differences((by_item["between"] - by_item["own"]).to_numpy()[:, None], confidence)
     return {
         "from_system": change[0],
         "to_system": change[1],

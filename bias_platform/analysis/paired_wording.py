@@ -28,7 +28,7 @@ def paired_wording(answers: Answers, reading: str) -> PairedWording:
     The variance is pooled over personas. It is that of a cell's mean over the study's wordings; a difference of two
     personas has twice as much. Covariances follow from the variance of the difference between two systems.
     """
-    cells = [_cells(answers, reading, system) for system in answers.systems]
+    cells = [cells_by_wording(answers, reading, system) for system in answers.systems]
     found = [_interaction(cell) for cell in cells]
     variance = np.array([v for v, _ in found])
     covariance = np.diag(variance)
@@ -80,7 +80,7 @@ def filled(cells: FloatArray) -> FloatArray:
     return np.where(known, cells, of_item + apart)
 
 
-def _cells(answers: Answers, reading: str, system: str) -> FloatArray:
+def cells_by_wording(answers: Answers, reading: str, system: str) -> FloatArray:
     """Yes shares or mean margins (items, personas, wordings) in the study's categories; NaN where nothing is known."""
     rows = answers.with_persona
     rows = rows[(rows["system"] == system).to_numpy()]

@@ -5,6 +5,8 @@ import math
 from bias_platform.errors import counted
 
 MINUS = "−"
+NOT_ABSENT = "Not found is not the same as absent."
+"""Said wherever a test finds nothing and no test of equivalence has shown that there is nothing."""
 
 
 def points(value: object, signed: bool = False) -> str:

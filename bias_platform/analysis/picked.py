@@ -82,6 +82,11 @@ def method(settings: AnalysisSettings) -> str:
     return _METHODS[settings.multiplicity]
 
 
+def correction(name: str) -> str:
+    """A correction in words."""
+    return _METHODS[name]
+
+
 def stepwise_method(settings: AnalysisSettings) -> str:
     """The same for tests that are no contrasts."""
     return _METHODS[stepwise(settings.multiplicity)]
@@ -90,5 +95,6 @@ def stepwise_method(settings: AnalysisSettings) -> str:
 _METHODS = {
     "holm": "Holm’s correction",
     "fdr_bh": "the Benjamini-Hochberg correction",
+    "fdr_by": "the Benjamini-Yekutieli correction",
     SINGLE_STEP: "the single-step adjustment",
 }

@@ -92,8 +92,8 @@ def margin_sentence(curves: pd.DataFrame, items: int, margin: float) -> tuple[st
     if not found:
         return ()
     return (
-        f"Differences below the study's margin, {100 * margin:g} points, count as none. A persona that differs by just "
-        f"so much is found {' and '.join(found)}.",
+        f"The study calls a difference none only where it is shown to lie within the margin, {100 * margin:g} points. "
+        f"A persona that differs by just so much is found {' and '.join(found)}.",
     )
 
 

@@ -1,18 +1,14 @@
-"""Rates and differences near zero, with items as the sample: intervals that few items with an event leave wide."""
+"""Rates near zero, with items as the sample: intervals that few items with an event leave wide."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
-from scipy.stats import t as student
 
-from bias_platform.analysis.item_pairs import ROUNDING, PairedDifferences
 from bias_platform.analysis.rates import clustered_rate_interval
 
 FloatArray = NDArray[np.float64]
 FEW_ITEMS = 15
 """With events in fewer items, nothing is taken from how they vary."""
-FEW_LARGE_GAPS = 10
-"""With fewer items whose gap is half an answer or more, two whole answers are added."""
 _DRAWS = 20_000
 
 
@@ -57,35 +53,3 @@ def _gaffke(values: FloatArray, largest: float, confidence: float) -> tuple[floa
     total = weights.sum(axis=1) + spare + rng.standard_gamma(zeros, _DRAWS)
     part = weights @ seen
     return float(np.quantile(part / total, tail)), float(np.quantile((part + spare * largest) / total, 1 - tail))
-
-
-def rare_differences(gaps: FloatArray, confidence: float, bound: float = 1.0) -> PairedDifferences:
-    """Mean gap over items with a t interval, where most gaps are noise and few may be whole answers.
-
-    As `item_pairs.paired_differences`, which adds two items of opposite sign where fewer than ten items differ at all.
-    Single flips make many items differ a little, and would switch that off while a whole item that turned is still too
-    rare to be seen: of such studies (20 to 120 items, 2 to 10 % of them turned) its intervals held the truth in 77 to
-    93 %. Here the two, of a whole answer or of the largest gap where that is more, are added unless ten items differ
-    by half an answer: 94 % and more, nearly always where nothing turned.
-
-    Args:
-        gaps: (items, k) differences; NaN where an item lacks one of the two.
-        confidence: level of the intervals.
-        bound: largest possible gap.
-    """
-    gaps = np.where(np.abs(gaps) < ROUNDING, 0.0, gaps)
-    known = np.isfinite(gaps)
-    items, filled = known.sum(axis=0), np.where(known, gaps, 0.0)
-    added = np.where((np.abs(filled) >= 0.5).sum(axis=0) < FEW_LARGE_GAPS, 2, 0)
-    size = np.maximum(1.0, np.abs(filled).max(axis=0, initial=0.0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(items > 0, filled.sum(axis=0) / items, np.nan)
-        count = np.where(items > 0, items + added, np.nan)
-        center = filled.sum(axis=0) / count
-        spread = (filled**2).sum(axis=0) + added * size**2 - count * center**2
-        error = np.sqrt(np.maximum(spread, 0.0) / (count - 1) / count)
-        reach = student.ppf(0.5 + confidence / 2, count - 1) * error
-        p = 2.0 * student.sf(np.abs(center) / error, count - 1)
-    lower = np.minimum(np.maximum(center - reach, -bound), mean)
-    upper = np.maximum(np.minimum(center + reach, bound), mean)
-    return PairedDifferences(mean, error, lower, upper, count - 1, np.asarray(p), items.astype(np.int64))

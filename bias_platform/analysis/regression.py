@@ -10,16 +10,21 @@ from bias_platform.analysis.answers import Answers, prepare_answers
 from bias_platform.analysis.asked_twice import join_repeats
 from bias_platform.analysis.baseline import baseline_differences
 from bias_platform.analysis.changes import system_changes
+from bias_platform.analysis.clustered_alternatives import clustered_alternatives
 from bias_platform.analysis.contrasts import control_contrasts
+from bias_platform.analysis.declared_families import declared_families
 from bias_platform.analysis.divided_items import divided_items
 from bias_platform.analysis.families import test_families
+from bias_platform.analysis.graded_answers import GradedResults, analyse_grades, with_readings
 from bias_platform.analysis.groups import fit_groups
 from bias_platform.analysis.headline import write_headline, write_summary
 from bias_platform.analysis.inputs import StudyInputs
 from bias_platform.analysis.item_cube import ItemCube, build_cube
 from bias_platform.analysis.material import Material, gather
 from bias_platform.analysis.named_personas import NamedPersonas, fit_named_personas, refusals
+from bias_platform.analysis.next_study import next_study
 from bias_platform.analysis.noise_floor import noise_tables
+from bias_platform.analysis.other_outcomes import analyse_other_outcomes
 from bias_platform.analysis.outcomes import answer_shares, persona_outcomes, system_outcomes
 from bias_platform.analysis.pairs import persona_pairs
 from bias_platform.analysis.pattern_null import pattern_null
@@ -68,17 +73,25 @@ def analyse_study(inputs: StudyInputs, say: Say = lambda _: None) -> RegressionR
     say("contrasts, pairs, changes and spreads")
     materials = [gather(answers, m.reading, settings, cubes[m.reading], m.means) for m in models]
     tables.update(_comparisons(materials))
+    components = models[0].records.components
+    tables["next_studies"] = next_study(materials[0], _primary(tables["control_contrasts"]), components)
     parts = [degenerate_cells(m.reading.name, tables["persona_outcomes"], m.cube) for m in materials]
     tables["degenerate_cells"] = pd.concat(parts, ignore_index=True)
+    grades = _grades(inputs, answers, tables, say)
+    others = analyse_other_outcomes(answers, cubes[PRIMARY], settings, say)
+    tables["other_outcomes"] = others.table
+    tables["declared_families"] = declared_families(tables["control_contrasts"], settings)
     scores = analyse_scores(answers, inputs.study, say)
     tables.update(scores.tables)
+    say("what other methods would have concluded")
+    tables.update(clustered_alternatives(answers, tables["control_contrasts"], settings))
     say("baseline, groups, humans and the null of the pattern")
     tables["baseline_differences"] = baseline_differences(answers, cubes[PRIMARY], settings)
     tables["pattern_null"] = pattern_null(answers, cubes[PRIMARY], settings)
     tables["human_agreement"], about_humans = human_agreement(answers, cubes[PRIMARY], inputs.humans, settings)
     groups = fit_groups(answers, settings.groups, settings.confidence)
     tables["group_probabilities"] = groups.probabilities
-    records = [*(model.records for model in models), groups.records, scores.records]
+    records = [*(model.records for model in models), grades.records, others.records, groups.records, scores.records]
     tables["model_fits"] = pd.DataFrame([row for one in records for row in one.fits])
     tables["variance_components"] = pd.DataFrame([row for one in records for row in one.components])
     tables["term_tests"] = pd.DataFrame([row for one in records for row in one.tests])
@@ -111,6 +124,20 @@ def _model(answers: Answers, reading: str, outcomes: pd.DataFrame, inputs: Study
     rows = _degenerate(outcomes, reading)
     cells = set(zip(rows["system"], rows["persona_id"], strict=True))
     return fit_named_personas(answers, reading, cells, inputs.study.analysis.minimum_minority)
+
+
+def _grades(inputs: StudyInputs, answers: Answers, tables: dict[str, pd.DataFrame], say: Say) -> GradedResults:
+    """Adds the tables of ordered grades."""
+    lost = [_degenerate(tables["persona_outcomes"], reading) for reading in _readings(answers)]
+    cells = {pair for rows in lost for pair in zip(rows["system"], rows["persona_id"], strict=True)}
+    found = analyse_grades(answers, inputs.task, cells, inputs.study.analysis, say)
+    tables["graded_contrasts"] = with_readings(found.contrasts, tables["control_contrasts"])
+    tables["proportional_odds"] = found.proportional_odds
+    return found
+
+
+def _primary(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["reading"] == PRIMARY] if len(table) else table
 
 
 def _comparisons(materials: list[Material]) -> dict[str, pd.DataFrame]:

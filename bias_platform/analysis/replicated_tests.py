@@ -150,18 +150,3 @@ def wording_covariance(products: FloatArray) -> FloatArray:
     apart = np.maximum(0.0, raw[:, :, None] + raw[:, None, :] - 2.0 * products)
     covariance: FloatArray = (variance[:, :, None] + variance[:, None, :] - apart) / 2.0
     return covariance
-
-
-def adjusted(p: FloatArray, method: str) -> FloatArray:
-    """Holm's or Benjamini and Hochberg's adjusted p values along the last axis, each row a family."""
-    count = p.shape[-1]
-    order = np.argsort(p, axis=-1)
-    rising = np.take_along_axis(p, order, axis=-1)
-    if method == "holm":
-        stepped = np.maximum.accumulate(rising * np.arange(count, 0, -1), axis=-1)
-    else:
-        rates = rising * count / np.arange(1, count + 1)
-        stepped = np.minimum.accumulate(rates[..., ::-1], axis=-1)[..., ::-1]
-    result = np.empty_like(p)
-    np.put_along_axis(result, order, np.minimum(stepped, 1.0), axis=-1)
-    return result

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_platform.analysis.phrases import are, decimal, decimal_interval, quote
+from bias_platform.analysis.phrases import NOT_ABSENT, are, decimal, decimal_interval, quote
 from bias_platform.analysis.picked import IN_WORDS, claimed, largest, method, simultaneous, tested
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.errors import counted
@@ -30,7 +30,7 @@ def scored_finding(tables: Tables, settings: AnalysisSettings) -> str:
         return (
             f"The scores behind the answers ({shown['scale']}) show no significant difference in {compared}, {scope}, "
             f"after {method(settings)}{', although the answers do' if also else ''}; the largest estimate: {moved}. "
-            "Not found is not the same as absent."
+            f"{NOT_ABSENT}"
         )
     return (
         f"The scores behind the answers ({shown['scale']}) differ from the generic person’s in {len(found)} of "
@@ -50,7 +50,7 @@ def _beside_answers(found: pd.DataFrame, tables: Tables) -> str:
     answers = answers[(answers["scope"] == found["scope"].iloc[0]) & answers["significant"]]
     moves = "Scores move before an answer does, so that a shift of theirs need not change any answer"
     if answers.empty:
-        return f"{moves}: in the answers themselves no persona differs detectably."
+        return f"{moves}: in the answers themselves no persona differs detectably. {NOT_ABSENT}"
     scored = tables["scored_contrasts"]
     scored = scored[scored["scope"] == found["scope"].iloc[0]].set_index(_KEYS)
     both = scored.reindex(pd.MultiIndex.from_frame(answers[_KEYS]))
@@ -68,9 +68,10 @@ def scored_changes_finding(tables: Tables, settings: AnalysisSettings) -> str:
         return ""
     rows, found = claimed(table)
     shown = largest(found if len(found) else rows, "difference")
+    caution = "" if len(found) else f" {NOT_ABSENT}"
     return (
         f"Of {counted(len(rows), 'change')} of these differences between systems {are(len(found))} significant after "
         f"{method(settings)}, {IN_WORDS[str(shown['scope'])]}; the largest: {quote(shown['label'])} from "
         f"{shown['from_system']} to {shown['to_system']}, {_size(shown, settings)}. A system that is surer of "
-        "everything shows larger differences of scores, whatever its bias."
+        f"everything shows larger differences of scores, whatever its bias.{caution}"
     )

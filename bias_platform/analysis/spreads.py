@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.analysis.adjustment import adjust
-from bias_platform.analysis.comparisons import FloatArray
-from bias_platform.analysis.item_pairs import FEW_UNTIED_ITEMS, typical_gap
+from bias_platform.analysis.comparisons import RULE_OF_THREE, FloatArray
+from bias_platform.analysis.item_pairs import few_whole_items, skewness_shift
 from bias_platform.analysis.material import Material
 from bias_platform.schemas.results import BEYOND_WORDING, ITEM_PAIRED
 from bias_platform.statistics import within_group_spread
@@ -27,6 +27,8 @@ class _Cells(NamedTuple):
     covariance: FloatArray
     df: float
     """The smallest over pairs of personas."""
+    widest: FloatArray
+    """(items,): the highest persona minus the lowest."""
 
 
 def dimension_spreads(material: Material) -> pd.DataFrame:
@@ -35,6 +37,10 @@ def dimension_spreads(material: Material) -> pd.DataFrame:
     The mean of a dimension is no bias, because it averages personas that pull apart; the spread is. Estimates are Yes
     shares averaged over items, like the differences between two personas. A scope is one family of tests, which
     are no contrasts: Holm adjusts them where the study asks for a single step.
+
+    `within_margin` is the claim that the personas of a dimension are alike but for the study's margin: the simultaneous
+    upper bound of their spread lies below it, from at least 3 / margin items (the rule of three) and with what that
+    bound overlooks where items are skewed, both as for differences.
     """
     parts = []
     for scope in material.scopes:
@@ -57,25 +63,50 @@ def _of_system(material: Material, scope: str, system: str) -> list[_Cells]:
 
 
 def _by_items(material: Material, scope: str, system: str, dimension: str, ids: list[str]) -> _Cells | None:
-    """Item means and their covariance over items, with the doubt of `item_pairs` added where answers are rare.
-
-    None where fewer than two items are judged for all of them, or where nothing is known about other wordings.
-    """
+    """None where fewer than two items are judged for all of them, or where nothing is known about other wordings."""
     shares = np.column_stack([material.cell(p, system) for p in ids])
     shares = shares[np.isfinite(shares).all(axis=1)]
     items, at = len(shares), material.cube.system(system)
     wording = float(material.wording.variance[at]) if scope == BEYOND_WORDING else 0.0
     if items < 2 or not np.isfinite(wording):
         return None
-    apart = shares - shares.mean(axis=1, keepdims=True)
-    apart = np.where(np.abs(apart) < _TIE, 0.0, apart)
-    sparse = (apart != 0).sum(axis=0) < FEW_UNTIED_ITEMS
-    doubt = (typical_gap(apart, 1.0) / (items + 2.0)) ** 2
-    over_items = np.cov(shares, rowvar=False) / items + np.diag(np.where(sparse, doubt, 0.0))
+    over_items = covariance_of_means(shares)
     df = _smallest_df(over_items, items - 1.0, wording, float(material.wording.df[at]))
     labels = material.answers.personas.loc[ids, "label"].tolist()
     covariance = over_items + np.eye(len(ids)) * wording
-    return _Cells(scope, system, dimension, labels, shares.mean(axis=0), covariance, df)
+    means = shares.mean(axis=0)
+    widest = shares[:, np.argmax(means)] - shares[:, np.argmin(means)]
+    return _Cells(scope, system, dimension, labels, means, covariance, df, widest)
+
+
+def covariance_of_means(shares: FloatArray) -> FloatArray:
+    """(k, k) covariance over items of the mean shares of k personas.
+
+    Where too few items turn wholly to tell how uncertain the distance of a persona from the others is, its variance has
+    the doubt of `item_pairs.paired_differences` added, half of what a pair has.
+
+    Args:
+        shares: (items, k), all known.
+    """
+    items = len(shares)
+    apart = shares - shares.mean(axis=1, keepdims=True)
+    sparse = few_whole_items(np.where(np.abs(apart) < _TIE, 0.0, apart), np.ones(shares.shape[1]))
+    doubt = np.where(sparse, 1.0 / (items + 2.0), 0.0) ** 2
+    covariance: FloatArray = np.cov(shares, rowvar=False) / items + np.diag(doubt)
+    return covariance
+
+
+def within_margin(upper: float, widest: FloatArray, margin: float, confidence: float) -> bool:
+    """Whether a spread is shown to be smaller than a margin.
+
+    Args:
+        upper: its upper bound.
+        widest: (items,) gaps between the two personas farthest apart.
+        margin: on the probability scale; at least 3 / margin items are needed.
+        confidence: of the bound; what it overlooks where gaps are skewed is added to it.
+    """
+    overlooked = abs(float(skewness_shift(widest[:, None], confidence)[0]))
+    return len(widest) * margin >= RULE_OF_THREE and upper + overlooked < margin
 
 
 def _smallest_df(over_items: FloatArray, item_df: float, wording: float, wording_df: float) -> float:
@@ -95,6 +126,8 @@ def _row(material: Material, cells: _Cells, tests: int) -> dict[str, object]:
         within_group_spread(cells.values, cells.covariance, level=one, degrees_of_freedom=cells.df, seed=seed)
         for one in (level, 1.0 - (1.0 - level) / tests)
     )
+    upper = min(1.0, max(all_at_once.range.upper, alone.range.upper))
+    within = within_margin(upper, cells.widest, material.settings.equivalence_margin, 1.0 - (1.0 - level) / tests)
     return {
         "scope": cells.scope,
         "system": cells.system,
@@ -104,7 +137,8 @@ def _row(material: Material, cells: _Cells, tests: int) -> dict[str, object]:
         "spread_lower": min(1.0, alone.range.lower),
         "spread_upper": min(1.0, alone.range.upper),
         "simultaneous_lower": min(1.0, all_at_once.range.lower, alone.range.lower),
-        "simultaneous_upper": min(1.0, max(all_at_once.range.upper, alone.range.upper)),
+        "simultaneous_upper": upper,
+        "within_margin": within,
         "deviation": min(1.0, alone.sd.estimate),
         "deviation_lower": min(1.0, alone.sd.lower),
         "deviation_upper": min(1.0, alone.sd.upper),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from bias_platform.analysis.answers import Answers
+from bias_platform.analysis.graded_answers import grade_names
 from bias_platform.analysis.inputs import StudyInputs
 from bias_platform.schemas.results import SCORE_SCALES
 
@@ -23,6 +24,7 @@ def study_facts(inputs: StudyInputs, answers: Answers, tables: dict[str, pd.Data
         "options": list(task.option_values),
         "positive": list(task.positive),
         "positive_lenient": list(task.positive_lenient),
+        "grades": list(grade_names(task)) if len(tables["graded_contrasts"]) else [],
         "set_aside": list(task.set_aside),
         "item_count": int(rows["item_id"].nunique()),
         "templates": {name: inputs.templates.get(name, "") for name in templates},

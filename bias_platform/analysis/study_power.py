@@ -20,7 +20,6 @@ from bias_platform.analysis.assumed_answers import AssumedStudy, Assumptions, Gr
 from bias_platform.analysis.phrases import points, share
 from bias_platform.analysis.replicated_tests import (
     Comparisons,
-    adjusted,
     against_control,
     between_systems,
     interactions,
@@ -37,7 +36,7 @@ from bias_platform.errors import counted
 from bias_platform.progress import Progress, Report
 from bias_platform.schemas.power import CHANGE, CONTRAST
 from bias_platform.schemas.results import BEYOND_WORDING, THESE_WORDINGS
-from bias_platform.statistics import ModelError
+from bias_platform.statistics import ModelError, adjust_p_values
 from bias_platform.statistics.power_curve import PowerCurve
 
 FloatArray = NDArray[np.float64]
@@ -213,7 +212,7 @@ def _found(plan: _Plan, drawn: Sequence[AssumedStudy], count: int) -> dict[tuple
                 added = family.wording_variance(covariance)
                 p_values[BEYOND_WORDING] = p_beyond_wording(tests, added, plan.wording_df)
             for scope, p in p_values.items():
-                of_gap = adjusted(p, plan.method)[:, plan.sought[question]]
+                of_gap = adjust_p_values(p, plan.method)[:, plan.sought[question]]
                 hits[question, scope][:, at] = of_gap < plan.alpha
     return hits
 

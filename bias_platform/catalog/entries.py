@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from bias_platform.catalog.engine_settings import Budget, EngineSettings, Price
 from bias_platform.catalog.entry import Entry
+from bias_platform.catalog.family_settings import TestFamily
 from bias_platform.catalog.noise_settings import NoiseFloor
 from bias_platform.catalog.power_settings import PowerSettings
 from bias_platform.catalog.slugs import Slug, SystemSlug
@@ -239,8 +240,11 @@ class AnalysisSettings(Entry):
     equivalence_margin: float = Field(0.05, gt=0, lt=1, description="|difference| below this counts as none")
     changes: tuple[ChangeContrast, ...] = Field((), description="pairs of systems whose bias is compared")
     groups: Slug | None = Field(None, description="persona attribute for the group model (B); empty: model A only")
-    multiplicity: Literal["holm", "fdr_bh", "single_step"] = Field(
+    multiplicity: Literal["holm", "fdr_bh", "fdr_by", "single_step"] = Field(
         "holm", description="correction over all systems x personas; `single_step`: from their joint distribution"
+    )
+    families: dict[Slug, TestFamily] = Field(
+        default_factory=dict, description="slug -> comparisons that are also adjusted apart from all others"
     )
     show_texts: bool = Field(False, description="whether the report may quote posts")
     seed: int = Field(0, description="of resampling and simulation")

@@ -222,6 +222,12 @@ def _study(study: StudyEntry, place: Field) -> Iterator[Problem]:
             if system not in study.systems:
                 message = f"'{system}' is not among the study's systems; {allowed(study.systems, system)}"
                 yield Problem((*where, side), message)
+    for slug, family in study.analysis.families.items():
+        where = (*place, "analysis", "families", slug, "systems")
+        for index, system in enumerate(family.systems):
+            if system not in study.systems:
+                message = f"'{system}' is not among the study's systems; {allowed(study.systems, system)}"
+                yield Problem((*where, index), message)
     yield from _engine(study, place)
     yield from _power(study.power, (*place, "power"))
     if study.noise_floor is not None:

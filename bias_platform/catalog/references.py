@@ -139,6 +139,21 @@ def _corpus_options(corpus: CorpusEntry) -> Iterator[tuple[Field, str]]:
             yield ("columns", "label_counts", column), option
 
 
+def _families(study: StudyEntry, persona_set: PersonaSetEntry, place: Field) -> Iterator[Problem]:
+    """Families of tests name dimensions and personas that the study asks for."""
+    asked = [name for name in persona_set.dimensions if name in study.dimensions or not study.dimensions]
+    for slug, family in study.analysis.families.items():
+        where = (*place, "analysis", "families", slug)
+        for index, dimension in enumerate(family.dimensions):
+            if dimension not in asked:
+                yield unknown((*where, "dimensions", index), dimension, "dimension of the study", asked)
+        within = [name for name in asked if name in family.dimensions or not family.dimensions]
+        known = [persona.id for name in within for persona in persona_set.dimensions[name]]
+        for index, persona in enumerate(family.personas):
+            if persona not in known:
+                yield unknown((*where, "personas", index), persona, "persona of these dimensions", known)
+
+
 def _dimensions(wanted: tuple[str, ...], persona_set: PersonaSetEntry, place: Field) -> Iterator[Problem]:
     for index, dimension in enumerate(wanted):
         if dimension not in persona_set.dimensions:
@@ -174,6 +189,7 @@ def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Proble
     if persona_set is None:
         return
     yield from _dimensions(study.dimensions, persona_set, place)
+    yield from _families(study, persona_set, place)
     yield from _groups(study, persona_set, place)
     if study.noise_floor is not None and set(study.dimensions) <= set(persona_set.dimensions):
         yield from _asked_again(study_personas(catalog, study), study.noise_floor.personas, place)

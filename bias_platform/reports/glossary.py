@@ -16,6 +16,12 @@ _ADJUSTMENTS: dict[str, tuple[tuple[str, str], ...]] = {
     "fdr_bh": (
         ("Benjamini-Hochberg correction", "Keeps the share of false findings among all of a family at {error} %."),
     ),
+    "fdr_by": (
+        (
+            "Benjamini-Yekutieli correction",
+            "Keeps the share of false findings among all of a family at {error} %, however its tests depend.",
+        ),
+    ),
     "single_step": (
         (
             "Single-step adjustment",
@@ -52,8 +58,21 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("Noise floor", "How many answers flip when the same questions are asked again: what serving alone moves."),
     ("Flip", "Two answers to one question that are not the same, from two systems or from one asked twice."),
     ("Item-paired", "Without a model: each item’s answers to two personas are compared, then averaged over items."),
+    (
+        "Clustered errors",
+        "Standard errors that let the answers of a cluster, such as an item, go together in any way.",
+    ),
+    (
+        "Marginal effect",
+        "Averaged over items; on the log-odds scale smaller than the effect for one and the same item.",
+    ),
     _ADJUSTMENT,
-    ("Within margin", "Shown, by two one-sided tests, to be smaller than the margin that was set beforehand."),
+    (
+        "Within margin",
+        "Shown, by two one-sided tests (a spread: by its simultaneous upper bound), to be smaller than the margin that "
+        "was set beforehand. Only this is evidence of no difference; what was not found may still be there.",
+    ),
+    ("Power", "The share of repetitions of a study that find a difference of a given size, if it is there."),
     ("Spread", "How far apart the personas of a dimension are. Their mean is no bias: it averages what pulls apart."),
     ("Noise-corrected sd", "The standard deviation between personas with what chance contributes taken off."),
     ("Test of a term", "Whether a whole factor matters, such as personas; it does not say which of them do."),

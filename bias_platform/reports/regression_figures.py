@@ -18,6 +18,7 @@ from bias_platform.reports.figures.dots import Series, grouped_figure, rate_figu
 from bias_platform.reports.figures.forest import Legend, Panel, Rows, forest_figure
 from bias_platform.reports.formats import decimal, percent
 from bias_platform.reports.model_views import standing_name
+from bias_platform.reports.planning_views import next_study_figure
 from bias_platform.schemas.results import BEYOND_WORDING, NAMED_PERSONAS, PRIMARY, THESE_WORDINGS, UNITS
 
 Tables = Mapping[str, pd.DataFrame]
@@ -33,6 +34,7 @@ TITLES = {
     "baseline": "Difference of each persona to no persona, by system, in these wordings",
     "standing_out": "Items, and personas in one wording, that stand out in the model of answers",
     "agreement": "Agreement with the human majority, by system",
+    "next_studies": "Smallest difference found by studies of other sizes, by items and wordings",
 }
 
 
@@ -54,6 +56,7 @@ def regression_figures(tables: Tables, facts: Mapping[str, object]) -> dict[str,
         "baseline": _baseline(tables, level),
         "agreement": _agreement(tables),
         "standing_out": _standing_out(tables["standing_out"]),
+        "next_studies": next_study_figure(tables["next_studies"], margin, level),
     }
     return {name: figure for name, figure in made.items() if figure is not None}
 

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from bias_platform.reports.alternative_views import ALTERNATIVE_VIEWS
 from bias_platform.reports.formats import count, p_value, percent, points, text, yes_no
+from bias_platform.reports.graded_views import GRADED_VIEWS
 from bias_platform.reports.model_views import MODEL_VIEWS
 from bias_platform.reports.noise_views import NOISE_VIEWS
+from bias_platform.reports.planning_views import PLANNING_VIEWS
 from bias_platform.reports.scored_views import SCORED_VIEWS
 from bias_platform.reports.shared_columns import (
     ADJUSTED,
@@ -113,6 +116,7 @@ def _spreads(tables: Tables) -> TableView:
         Column("Interval", two("spread_lower", "spread_upper", unsigned_span)),
         Column("Simultaneous", two("simultaneous_lower", "simultaneous_upper", unsigned_span)),
         ADJUSTED,
+        Column("Within margin", one("within_margin", yes_no), numeric=False),
         Column("Noise-corrected sd, pp", one("deviation", unsigned)),
         Column("Interval", two("deviation_lower", "deviation_upper", unsigned_span)),
         Column("Highest", one("highest", text), numeric=False),
@@ -150,6 +154,9 @@ _VIEWS: dict[str, Callable[[Tables], TableView]] = {
     **NOISE_VIEWS,
     **SCORED_VIEWS,
     **MODEL_VIEWS,
+    **GRADED_VIEWS,
+    **ALTERNATIVE_VIEWS,
+    **PLANNING_VIEWS,
     "contrasts": _contrasts(PRIMARY),
     "lenient": _contrasts(LENIENT),
     "pairs": _pairs,

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from bias_platform.reports.formats import count, decimal, decimal_span, percent, text, yes_no
+from bias_platform.reports.formats import count, decimal, decimal_span, p_value, percent, text, yes_no
 from bias_platform.reports.shared_columns import (
     ADJUSTED,
     DIFFERENCE,
     DIMENSION,
     INTERVAL,
     PERSONA,
+    SCOPE,
     SYSTEM,
     unsigned,
     unsigned_span,
@@ -121,8 +122,33 @@ def _null(tables: Tables) -> TableView:
     return view("pattern_null", tables["pattern_null"], columns)
 
 
+def _declared(tables: Tables) -> TableView:
+    columns = [
+        Column("Family", one("title", text), numeric=False),
+        SCOPE,
+        SYSTEM,
+        DIMENSION,
+        PERSONA,
+        DIFFERENCE,
+        INTERVAL,
+        Column("Correction", one("multiplicity", _adjustment), numeric=False),
+        Column("p, adjusted in the family", one("p_adjusted", p_value)),
+        Column("Significant", one("significant", yes_no), numeric=False),
+        Column("among all", one("significant_in_report", yes_no), numeric=False),
+    ]
+    return view("declared_families", tables["declared_families"], columns)
+
+
+_CORRECTIONS = {
+    "holm": "Holm",
+    "fdr_bh": "Benjamini-Hochberg",
+    "fdr_by": "Benjamini-Yekutieli",
+    "single_step": "single step",
+}
+
+
 def _adjustment(value: object) -> str:
-    return {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg", "single_step": "single step"}.get(str(value), str(value))
+    return _CORRECTIONS.get(str(value), str(value))
 
 
 def _families(tables: Tables) -> TableView:
@@ -145,5 +171,6 @@ VIEWS: dict[str, Callable[[Tables], TableView]] = {
     "agreement": _agreement,
     "null": _null,
     "families": _families,
+    "declared": _declared,
     "divided": _divided,
 }

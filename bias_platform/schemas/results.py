@@ -10,12 +10,14 @@ from pandera.typing import Series
 
 from bias_platform.schemas.result_parts import (
     BEYOND_WORDING,
+    GRADED,
     GROUPS_OF_PERSONAS,
     ITEM_PAIRED,
     LENIENT,
     MARGINS,
     METHODS,
     NAMED_PERSONAS,
+    OTHER_OUTCOMES,
     PRIMARY,
     READINGS,
     SCOPES,
@@ -34,6 +36,9 @@ from bias_platform.schemas.result_parts import (
     difference_field,
     share_field,
 )
+from bias_platform.schemas.results_of_alternatives import AlternativeContrasts, AlternativeMethods
+from bias_platform.schemas.results_of_families import DeclaredFamilies, TestFamilies
+from bias_platform.schemas.results_of_grades import GradedContrasts, OtherOutcomes, ProportionalOdds
 from bias_platform.schemas.results_of_models import (
     GroupProbabilities,
     ModelFits,
@@ -42,6 +47,7 @@ from bias_platform.schemas.results_of_models import (
     VarianceComponents,
 )
 from bias_platform.schemas.results_of_noise import FLOORS, NoiseFloors, RepeatedContrasts, SystemFlips
+from bias_platform.schemas.results_of_planning import NextStudies
 from bias_platform.schemas.results_without_model import (
     AnswerShares,
     BaselineDifferences,
@@ -142,6 +148,7 @@ class DimensionSpreads(Result):
     spread_upper: Series[float] = share_field()
     simultaneous_lower: Series[float] = share_field("Bonferroni over the systems x dimensions of the scope")
     simultaneous_upper: Series[float] = share_field()
+    within_margin: Series[bool] = pa.Field(description="simultaneous upper bound below the margin of equivalence")
     deviation: Series[float] = share_field("sd between personas, noise removed")
     deviation_lower: Series[float] = share_field()
     deviation_upper: Series[float] = share_field()
@@ -166,17 +173,6 @@ class DegenerateCells(Result):
     consequence: Series[str]
 
 
-class TestFamilies(Result):
-    """One row a family of tests: what the adjustment runs over."""
-
-    __test__ = False
-    family: Series[str] = pa.Field(unique=True)
-    tests: Series[int] = pa.Field(ge=0)
-    significant: Series[int] = pa.Field(ge=0)
-    method: Series[str]
-    headline: Series[bool]
-
-
 RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "system_outcomes": SystemOutcomes,
     "persona_outcomes": PersonaOutcomes,
@@ -190,6 +186,10 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "persona_pairs": PersonaPairs,
     "system_changes": SystemChanges,
     "dimension_spreads": DimensionSpreads,
+    "graded_contrasts": GradedContrasts,
+    "proportional_odds": ProportionalOdds,
+    "other_outcomes": OtherOutcomes,
+    "next_studies": NextStudies,
     "baseline_differences": BaselineDifferences,
     "term_tests": TermTests,
     "group_probabilities": GroupProbabilities,
@@ -201,7 +201,10 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "model_fits": ModelFits,
     "degenerate_cells": DegenerateCells,
     "pattern_null": PatternNull,
+    "alternative_methods": AlternativeMethods,
+    "alternative_contrasts": AlternativeContrasts,
     "test_families": TestFamilies,
+    "declared_families": DeclaredFamilies,
     "divided_items": DividedItems,
     "standing_out": StandingOut,
 }
@@ -210,12 +213,14 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
 __all__ = [
     "BEYOND_WORDING",
     "FLOORS",
+    "GRADED",
     "GROUPS_OF_PERSONAS",
     "ITEM_PAIRED",
     "LENIENT",
     "MARGINS",
     "METHODS",
     "NAMED_PERSONAS",
+    "OTHER_OUTCOMES",
     "PRIMARY",
     "READINGS",
     "RESULT_TABLES",
@@ -227,15 +232,19 @@ __all__ = [
     "UNIT_ITEM",
     "UNIT_WORDING",
     "WITH_LOG_ODDS",
+    "AlternativeContrasts",
+    "AlternativeMethods",
     "AnswerShares",
     "BaselineDifferences",
     "ControlContrasts",
+    "DeclaredFamilies",
     "DegenerateCells",
     "DimensionSpreads",
     "DividedItems",
     "GroupProbabilities",
     "HumanAgreement",
     "ModelFits",
+    "NextStudies",
     "NoiseFloors",
     "PatternNull",
     "PersonaOutcomes",

@@ -7,6 +7,7 @@ Not here: anything that knows personas, posts or studies (analysis), files and t
 from bias_platform.statistics.average_effects import AverageEffects, average_effects
 from bias_platform.statistics.average_probabilities import average_probabilities
 from bias_platform.statistics.bootstrap_intervals import BootstrapResult
+from bias_platform.statistics.bootstrap_test import BootstrapTest, bootstrap_likelihood_ratio_test
 from bias_platform.statistics.category_probabilities import category_probabilities
 from bias_platform.statistics.contrast_tables import contrast_degrees_of_freedom, contrast_table, fixed_contrasts
 from bias_platform.statistics.contrasts import (
@@ -33,6 +34,7 @@ from bias_platform.statistics.multiplicity import adjust_p_values
 from bias_platform.statistics.parametric_bootstrap import bootstrap, simulated_design
 from bias_platform.statistics.power import SmallestGap, TermPower, power_of_term, smallest_detectable
 from bias_platform.statistics.power_curve import PowerCurve
+from bias_platform.statistics.profile_likelihood import profile_intervals
 from bias_platform.statistics.proportional_odds import effects_by_threshold, proportional_odds_test
 from bias_platform.statistics.separate_logits import SeparateLogits, fit_separate_logits
 from bias_platform.statistics.simulate import simulate_responses
@@ -46,6 +48,7 @@ __all__ = [
     "Attribute",
     "AverageEffects",
     "BootstrapResult",
+    "BootstrapTest",
     "Carrier",
     "Diagnostics",
     "EstimateSet",
@@ -67,6 +70,7 @@ __all__ = [
     "average_effects",
     "average_probabilities",
     "bootstrap",
+    "bootstrap_likelihood_ratio_test",
     "carried_df",
     "category_probabilities",
     "conditional_mode_table",
@@ -89,6 +93,7 @@ __all__ = [
     "marginal_means",
     "missing_random_effects",
     "power_of_term",
+    "profile_intervals",
     "proportional_odds_test",
     "simulate_answers",
     "simulate_responses",

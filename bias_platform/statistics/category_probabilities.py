@@ -50,7 +50,7 @@ def category_probabilities(
     >>> data["answer"] = pd.Categorical.from_codes(np.digitize(latent, [0, 1]), ["No", "Maybe", "Yes"], ordered=True)
     >>> fit = fit_mixed_model("answer ~ group + (1 | item)", data, family="ordinal")
     >>> found = category_probabilities(fit, "group").frame("probability")
-    >>> found[["group", "category"]].values.tolist()[:3], round(found["estimate"][:3].sum(), 9)
+    >>> found[["group", "category"]].values.tolist()[:3], round(float(found["estimate"][:3].sum()), 9)
     ([['a', 'No'], ['a', 'Maybe'], ['a', 'Yes']], 1.0)
     """
     if fit.family != ORDINAL:

@@ -27,7 +27,7 @@ def fixed_contrasts(fit: MixedModelFit, matrix: ArrayLike, labels: pd.DataFrame 
         ModelError: shapes that do not fit.
 
     >>> import numpy as np, pandas as pd
-    >>> from bias_platform.statistics import fit_mixed_model
+    >>> from bias_platform.statistics import fit_mixed_model, marginal_means
     >>> data = pd.DataFrame({"item": np.repeat(np.arange(30), 4), "persona": ["a", "b"] * 60})
     >>> data["margin"] = np.random.default_rng(0).normal(size=120)
     >>> fit = fit_mixed_model("margin ~ persona + (1 | item)", data, family="gaussian")
@@ -63,7 +63,7 @@ def contrast_degrees_of_freedom(
         ModelError: estimates that do not know their weights, or what the methods raise.
 
     >>> import numpy as np, pandas as pd
-    >>> from bias_platform.statistics import fit_mixed_model
+    >>> from bias_platform.statistics import fit_mixed_model, marginal_means
     >>> data = pd.DataFrame({"persona": np.repeat(np.arange(12), 10), "group": np.repeat(["a", "b", "c"], 40)})
     >>> rng = np.random.default_rng(0)
     >>> data["margin"] = rng.normal(0, 1, 12)[data["persona"]] + rng.normal(0, 1, 120)
@@ -100,7 +100,7 @@ def contrast_table(
         ModelError: as in `contrast_degrees_of_freedom` and `EstimateSet.frame`.
 
     >>> import numpy as np, pandas as pd
-    >>> from bias_platform.statistics import all_pairs, fit_mixed_model
+    >>> from bias_platform.statistics import all_pairs, fit_mixed_model, marginal_means
     >>> data = pd.DataFrame({"persona": np.repeat(np.arange(12), 10), "group": np.repeat(["a", "b", "c"], 40)})
     >>> rng = np.random.default_rng(0)
     >>> data["margin"] = rng.normal(0, 1, 12)[data["persona"]] + rng.normal(0, 1, 120)

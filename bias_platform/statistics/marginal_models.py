@@ -1,4 +1,4 @@
-"""Marginal (population-averaged) logistic models: GLM with naive or cluster-robust errors, and GEE.
+"""Marginal (population-averaged) logistic models by statsmodels: GLM with naive or cluster-robust errors, and GEE.
 
 They have no random effects. Their coefficients are log-odds of averages over items, not for one and the same item: they
 are drawn towards zero against the conditional log-odds of a mixed model, the more the more items differ (S. L. Zeger,
@@ -11,22 +11,18 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 from scipy.stats import t as student
 
-from bias_platform.statistics.arrays import FloatArray, bin_sums
-from bias_platform.statistics.cluster_covariance import (
-    WorkingModel,
-    bias_reduced_covariance,
-    bread,
-    cluster_sums,
-    clustered_covariance,
-    robust_covariance,
-)
+from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import check_confidence
-from bias_platform.statistics.logistic_regression import LogisticRegression, fit_logistic_regression, refuse_separation
 from bias_platform.statistics.marginal_data import MarginalData, collapse_answers
+from bias_platform.statistics.marginal_estimation import (
+    MarginalEstimates,
+    clustered_covariance,
+    estimating_equations,
+    maximum_likelihood,
+)
 from bias_platform.statistics.one_thread import one_blas_thread
 
 Correlation = Literal["independence", "exchangeable"]
@@ -36,9 +32,6 @@ EXCHANGEABLE: Final = "exchangeable"
 MANCL_DEROUEN: Final = "mancl_derouen"
 FEW_CLUSTERS = 40
 """With fewer, robust standard errors tend to be too small."""
-_ROUNDS = 100
-_SETTLED = 1e-9
-"""Step in units of standard errors below which the estimating equations are solved."""
 _EXACT = 1e-10
 """A robust variance below this share of the naive one is rounding: clusters are fitted exactly."""
 
@@ -120,13 +113,12 @@ def fit_glm(
 def glm_of(data: MarginalData) -> MarginalModelFit:
     """`fit_glm` of answers that are counted already, clustered by their (at most two) groupings."""
     with one_blas_thread():
-        found = fit_logistic_regression(data)
-        naive: FloatArray = np.linalg.inv(found.information).astype(np.float64)
+        found = maximum_likelihood(data)
         if not data.groupings:
-            return _fit(data, "GLM, iid errors (naive)", found.beta, naive, naive)
-        covariance, mended = clustered_covariance(data, found.mean, naive)
+            return _fit(data, "GLM, iid errors (naive)", found)
+        covariance, mended = clustered_covariance(data, found)
         names = " and ".join(one.name for one in data.groupings)
-        return _fit(data, f"GLM, clustered by {names}", found.beta, covariance, naive, mended)
+        return _fit(data, f"GLM, clustered by {names}", found._replace(covariance=covariance), mended)
 
 
 def fit_gee(
@@ -150,6 +142,7 @@ def fit_gee(
         cluster: one grouping.
         correlation: within clusters: ``exchangeable``, or ``independence``, whose estimates are those of `fit_glm`.
         small_sample: ``mancl_derouen`` frees each cluster's residuals of its own pull on the fit, for few clusters.
+            Its matrices are of the size of a cluster: 200 MB for one of 5,000 answers.
         weights: as in `fit_glm`.
 
     Raises:
@@ -172,76 +165,15 @@ def gee_of(
     if small_sample not in ("none", MANCL_DEROUEN):
         raise ModelError(f"Unknown correction for small samples {small_sample!r}: choose none or {MANCL_DEROUEN}.")
     (clusters,) = data.groupings
+    reduced = small_sample == MANCL_DEROUEN
     with one_blas_thread():
-        start = fit_logistic_regression(data)
-        model, beta = WorkingModel(data, clusters, start.mean), start.beta
-        if correlation == EXCHANGEABLE:
-            model, beta = _solved(model, start)
-        inverse: FloatArray = np.linalg.inv(bread(model)).astype(np.float64)
-        reduced = small_sample == MANCL_DEROUEN
-        covariance = (bias_reduced_covariance if reduced else robust_covariance)(model, inverse)
-        method = f"GEE, {correlation} within {clusters.name}{', Mancl and DeRouen' if reduced else ''}"
-        return _fit(data, method, beta, covariance, inverse, working=model.correlation)
+        found = estimating_equations(data, correlation == EXCHANGEABLE, reduced)
+    method = f"GEE, {correlation} within {clusters.name}{', Mancl and DeRouen' if reduced else ''}"
+    return _fit(data, method, found)
 
 
-def _solved(model: WorkingModel, start: LogisticRegression) -> tuple[WorkingModel, FloatArray]:
-    """The estimating equations and the moment estimate of the correlation in turn."""
-    data, beta = model.data, start.beta
-    x = data.fixed.patterns
-    for _ in range(_ROUNDS):
-        mean = expit(x @ beta)
-        model = WorkingModel(data, model.clusters, mean)
-        model = WorkingModel(data, model.clusters, mean, moment_correlation(model))
-        information = bread(model)
-        refuse_separation(data, x @ beta, information)
-        score = np.sum([part.scores.sum(axis=0) for part in cluster_sums(model)], axis=0)
-        step = np.linalg.solve(information, score)
-        if float(np.abs(step / np.sqrt(np.diag(np.linalg.inv(information)))).max()) < _SETTLED:
-            return model, beta
-        beta = beta + step
-    raise ModelError(
-        f"The estimating equations of {data.formula.text!r} were not solved in {_ROUNDS} rounds: use the working "
-        "correlation independence, whose errors are robust as well."
-    )
-
-
-def moment_correlation(model: WorkingModel) -> float:
-    """Mean product of the Pearson residuals of two answers of a cluster, over their mean square.
-
-    Raises:
-        ModelError: every cluster has one answer, or the correlation is below what clusters of this size can have.
-    """
-    data, at, code = model.data, model.data.fixed.pattern, model.clusters.code
-    mean, size = model.mean[at], model.clusters.size
-    sums = bin_sums(code, model.residuals / model.deviation[at], size)
-    squares = (data.successes * (1.0 - mean) ** 2 + (data.trials - data.successes) * mean**2) / (mean * (1.0 - mean))
-    sizes = model.sizes
-    pairs = float((sizes * (sizes - 1.0)).sum()) / 2.0
-    if pairs == 0:
-        raise ModelError(
-            f"Every cluster of {model.clusters.name!r} has one answer: there is no correlation within clusters; use "
-            "fit_glm, or cluster by a unit that is judged more than once."
-        )
-    products = float((sums**2).sum() - squares.sum()) / 2.0
-    found = (products / pairs) / (float(squares.sum()) / float(data.trials.sum()))
-    if found <= -1.0 / (sizes.max() - 1.0) or found >= 1.0:
-        raise ModelError(
-            f"The working correlation within {model.clusters.name!r} is {found:.3f}, which no cluster of "
-            f"{sizes.max():.0f} answers can have: use the working correlation independence."
-        )
-    return found
-
-
-def _fit(
-    data: MarginalData,
-    method: str,
-    beta: FloatArray,
-    covariance: FloatArray,
-    naive: FloatArray,
-    mended: bool = False,
-    working: float = 0.0,
-) -> MarginalModelFit:
-    exact = np.flatnonzero(np.diag(covariance) < _EXACT * np.diag(naive))
+def _fit(data: MarginalData, method: str, found: MarginalEstimates, mended: bool = False) -> MarginalModelFit:
+    exact = np.flatnonzero(np.diag(found.covariance) < _EXACT * np.diag(found.naive))
     if len(exact):
         raise ModelError(
             f"The clusters of {' and '.join(one.name for one in data.groupings)!r} cannot tell the error of "
@@ -253,11 +185,11 @@ def _fit(
     return MarginalModelFit(
         formula=data.formula.text,
         method=method,
-        beta=beta,
-        covariance=pd.DataFrame(covariance, names, names),
+        beta=found.beta,
+        covariance=pd.DataFrame(found.covariance, names, names),
         degrees_of_freedom=min(sizes.values()) - 1.0 if sizes else np.inf,
         clusters=sizes,
-        working_correlation=working,
+        working_correlation=found.correlation,
         made_definite=mended,
         messages=tuple(_messages(data, sizes, mended)),
         data=data,

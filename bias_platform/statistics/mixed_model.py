@@ -94,3 +94,14 @@ def fit_design(
     if design.family == GAUSSIAN:
         return fit_linear_design(design, method, standard_errors == "full")
     return fit_laplace_design(design, standard_errors, quadrature_nodes)
+
+
+def by_maximum_likelihood(fit: MixedModelFit) -> MixedModelFit:
+    """The fit itself, or the same model by maximum likelihood where it was fitted by REML."""
+    return fit_by_maximum_likelihood(fit.design) if fit.method == "REML" else fit
+
+
+def fit_by_maximum_likelihood(design: Design) -> MixedModelFit:
+    """Fit a design for its likelihood: no standard errors of deviations."""
+    with one_blas_thread():
+        return fit_design(design, "joint", "ML")

@@ -13,9 +13,8 @@ from bias_platform.statistics.denominator_df import RESIDUAL, Carrier, carried_d
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart
-from bias_platform.statistics.mixed_model import fit_design
+from bias_platform.statistics.mixed_model import by_maximum_likelihood, fit_by_maximum_likelihood
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
-from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.response import GAUSSIAN
 from bias_platform.statistics.small_sample import FTest, SmallSampleTests
 
@@ -80,7 +79,7 @@ def term_tests(
         against = dict.fromkeys(names, small_sample_tests(fit, denominator_df))
     else:
         against = _carriers(fit, names, denominator_df or {})
-    wider = _by_likelihood(fit) if likelihood_ratio else None
+    wider = by_maximum_likelihood(fit) if likelihood_ratio else None
     return pd.DataFrame([_tested(fit, term, against[term], wider) for term in names])
 
 
@@ -93,12 +92,12 @@ def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, fl
         ModelError: an unknown term, or one that another term contains.
     """
     name = find_term(fit.design, term)
-    wider = _containing(fit, name)
+    wider = containing_terms(fit, name)
     if wider:
         raise ModelError(f"The term {name!r} is contained in {', '.join(wider)}: test that first, or fit without it.")
     columns = fit.design.fixed.terms[name]
-    smaller = _refit(replace(fit.design, fixed=_without_columns(fit.design.fixed, columns)))
-    statistic = max(0.0, 2.0 * (_by_likelihood(fit).loglik - smaller.loglik))
+    smaller = fit_by_maximum_likelihood(replace(fit.design, fixed=without_columns(fit.design.fixed, columns)))
+    statistic = max(0.0, 2.0 * (by_maximum_likelihood(fit).loglik - smaller.loglik))
     return statistic, len(columns), float(chi2.sf(statistic, len(columns)))
 
 
@@ -113,16 +112,6 @@ def wald_test(fit: MixedModelFit, term: str) -> tuple[float, int, float]:
     covariance = fit.covariance.loc[columns, columns].to_numpy()
     statistic = float(estimate @ np.linalg.pinv(covariance, hermitian=True) @ estimate)
     return statistic, len(columns), float(chi2.sf(statistic, len(columns)))
-
-
-def _by_likelihood(fit: MixedModelFit) -> MixedModelFit:
-    """The fit itself, or the same model by ML where it was fitted by REML."""
-    return _refit(fit.design) if fit.method == "REML" else fit
-
-
-def _refit(design: Design) -> MixedModelFit:
-    with one_blas_thread():
-        return fit_design(design, "joint", "ML")
 
 
 def find_term(design: Design, term: str) -> str:
@@ -146,7 +135,8 @@ def _all_terms(fit: MixedModelFit) -> list[str]:
     return [name for name, columns in fit.design.fixed.terms.items() if name != "1" and columns]
 
 
-def _containing(fit: MixedModelFit, term: str) -> list[str]:
+def containing_terms(fit: MixedModelFit, term: str) -> list[str]:
+    """Fixed terms of which a term is a part, such as an interaction."""
     variables = fit.design.fixed.term_variables
     mine = set(variables[term])
     return [name for name, theirs in variables.items() if mine < set(theirs)]
@@ -170,7 +160,7 @@ def _tested(
 ) -> dict[str, object]:
     wald, df, wald_p = wald_test(fit, term)
     lr, lr_p = np.nan, np.nan
-    if by_likelihood is not None and not _containing(fit, term):
+    if by_likelihood is not None and not containing_terms(fit, term):
         lr, _, lr_p = likelihood_ratio_test(by_likelihood, term)
     tested = _by_contrasts(fit, term, against) if isinstance(against, SmallSampleTests) else _f(fit, wald, df, against)
     return {
@@ -206,7 +196,8 @@ def _restricted(fit: MixedModelFit, carrier: Carrier) -> float:
     return carrier.df / (carrier.df + carrier.fixed)
 
 
-def _without_columns(fixed: FixedPart, columns: Sequence[str]) -> FixedPart:
+def without_columns(fixed: FixedPart, columns: Sequence[str]) -> FixedPart:
+    """The fixed part of the model without some columns of X."""
     keep = np.array([name not in set(columns) for name in fixed.columns])
     return replace(
         fixed,

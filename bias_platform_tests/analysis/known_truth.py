@@ -11,6 +11,7 @@ from bias_platform.analysis.changes import system_changes
 from bias_platform.analysis.comparisons import equivalence_p
 from bias_platform.analysis.contrasts import control_contrasts
 from bias_platform.analysis.item_cube import ItemCube, build_cube
+from bias_platform.analysis.item_pairs import skewness_shift
 from bias_platform.analysis.material import Material, gather
 from bias_platform.analysis.named_personas import NamedPersonas, fit_named_personas
 from bias_platform.analysis.outcomes import persona_outcomes
@@ -165,13 +166,17 @@ def _scored(study: SimulatedStudy, scores: Material) -> Iterator[tuple[Any, ...]
 
 def _equivalence(study: SimulatedStudy, table: pd.DataFrame, material: Material) -> Iterator[tuple[Any, ...]]:
     """Claims that a difference is within a margin that is exactly as large as it is: each one is false."""
-    for scope, part in table.groupby("scope"):
+    for scope, whole in table.groupby("scope"):
         gaps = _against_control(_truth(study, str(scope)).probability)
-        margin = np.abs([gaps.loc[row.system, row.persona_id] for row in part.itertuples()])
-        sharp = margin > SHARP * part["standard_error"].to_numpy(float)
-        items = np.full(len(part), float(len(material.cube.items)))
-        p = equivalence_p(part, margin, items)
-        for one in p[sharp & np.isfinite(p)]:
+        margin = np.abs([gaps.loc[row.system, row.persona_id] for row in whole.itertuples()])
+        sharp = margin > SHARP * whole["standard_error"].to_numpy(float)
+        part, margin, control = whole[sharp], margin[sharp], material.answers.control
+        if part.empty:
+            continue
+        pairs = [[(1.0, row.persona_id, row.system), (-1.0, control, row.system)] for row in part.itertuples()]
+        away = part["difference"] + skewness_shift(material.gaps(str(scope), pairs).gaps, 1 - ALPHA)
+        p = equivalence_p(part.assign(difference=away), margin, np.full(len(part), float(len(material.cube.items))))
+        for one in p[np.isfinite(p)]:
             yield "equivalence at its margin", scope, one < ALPHA
 
 

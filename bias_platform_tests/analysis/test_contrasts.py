@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import binomtest
 
 from bias_platform.analysis import RegressionResults
-from bias_platform.analysis.comparisons import add_equivalence
+from bias_platform.analysis.comparisons import PairedGaps, add_equivalence
 from bias_platform.schemas.results import WITH_LOG_ODDS
 from bias_platform_tests.analysis.simulated_study import CONTROL, SimulatedStudy
 
@@ -93,7 +93,9 @@ def test_families_are_counted(results: RegressionResults) -> None:
     families = results.tables["test_families"]
     headline = families[families["headline"]]
     assert headline["tests"].tolist() == [14, 14]
-    assert len(families) == 2 * 2 + 2 + 2 * 2 + 1 + 2  # contrasts, pairs, changes, baseline, spreads
+    assert (
+        len(families) == 2 * 2 + 2 + 2 * 2 + 1 + 2 + 2
+    )  # contrasts, pairs, changes, baseline, spreads, grades and no judgement
 
 
 def test_differences_of_probabilities_are_item_paired(study: SimulatedStudy, results: RegressionResults) -> None:
@@ -127,6 +129,9 @@ def test_changes_have_simultaneous_intervals(results: RegressionResults) -> None
 
 def test_equivalence_is_refused_where_too_few_items_could_show_a_rare_effect() -> None:
     table = pd.DataFrame({"difference": [0.0, 0.0], "standard_error": [0.001, 0.001], "df": [40.0, 80.0]})
-    found = add_equivalence(table, 0.05, "holm", 0.95, np.array([40.0, 80.0]))
+    gaps = np.zeros((80, 2))
+    gaps[40:, 0] = np.nan
+    paired = PairedGaps(gaps, np.zeros((2, 2)), np.ones(2), 1.0, 1e-9)
+    found = add_equivalence(table, 0.05, "holm", 0.95, paired)
     assert found["equivalent"].tolist() == [False, True]
     assert np.isnan(found["equivalence_p"].iloc[0])

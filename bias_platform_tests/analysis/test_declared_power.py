@@ -69,7 +69,9 @@ def test_the_sentences_say_size_reach_margin_and_price(found: DeclaredPower) -> 
             assert f"{100 * gap:.1f} points (" in sentence
     assert "by degrees" in graded
     assert "Yes or No for everybody" in decided
-    assert margin.startswith("Differences below the study's margin, 5 points, count as none.")
+    assert margin.startswith(
+        "The study calls a difference none only where it is shown to lie within the margin, 5 points."
+    )
     assert cost.startswith("It asks 3,420 cells: 60 items x 19 questions x 3 systems;")
     assert any("within its margin of 5 points" in line for line in found.not_covered)
 

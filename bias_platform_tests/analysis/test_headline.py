@@ -62,6 +62,34 @@ def test_the_spread_sentence_claims_only_what_is_significant(results: Regression
     assert "noise-corrected standard deviation" in some
 
 
+def test_dimensions_are_called_alike_only_where_their_bounds_are_within_the_margin(results: RegressionResults) -> None:
+    spreads = _quiet(results.tables["dimension_spreads"])
+    none = _about(
+        _with(results, dimension_spreads=spreads.assign(within_margin=False)), "pairs of system and dimension"
+    )
+    assert "0 of 4 such pairs are shown to have no two personas more than 5.0 points apart." in none
+    assert none.endswith("Not found is not the same as absent.")
+    rows = spreads.index[spreads["scope"] == "these wordings"][:2]
+    spreads.loc[rows, ["within_margin", "simultaneous_upper"]] = [[True, 0.031], [True, 0.042]]
+    some = _about(_with(results, dimension_spreads=spreads), "pairs of system and dimension")
+    assert "2 of 4 such pairs are shown to have no two personas more than 5.0 points apart (at most 4.2" in some
+
+
+def test_whatever_is_not_found_is_not_called_absent(results: RegressionResults, scored: RegressionResults) -> None:
+    """Every sentence that finds nothing says so, but for those that count what both readings or scopes find."""
+    quiet = {name: _quiet(table) for name, table in results.tables.items() if "significant" in table}
+    for words in ("with no persona at all", "between systems", "pairs of system and dimension"):
+        sentence = _about({**results.tables, **quiet}, words)
+        assert sentence.endswith("Not found is not the same as absent."), sentence
+    quiet = {name: _quiet(table) for name, table in scored.tables.items() if "significant" in table}
+    for words in ("scores behind the answers", "of these differences between systems"):
+        sentence = _about({**scored.tables, **quiet}, words)
+        assert sentence.endswith("Not found is not the same as absent."), sentence
+    only_scores = {**scored.tables, "control_contrasts": quiet["control_contrasts"]}
+    only_scores["scored_contrasts"] = scored.tables["scored_contrasts"].assign(significant=True)
+    assert "Not found is not the same as absent." in _about(only_scores, "Scores move before an answer does")
+
+
 def test_spreads_are_tested_as_one_family(results: RegressionResults) -> None:
     spreads = results.tables["dimension_spreads"]
     assert (spreads["p_adjusted"] >= spreads["p_value"]).all()

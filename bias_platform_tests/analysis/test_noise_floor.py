@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from bias_platform.analysis import RegressionResults, StudyInputs, analyse_study, noise_floor
 from bias_platform.analysis.answers import prepare_answers
 from bias_platform.analysis.asked_twice import AskedTwice, join_repeats
+from bias_platform.analysis.item_pairs import paired_differences
 from bias_platform.analysis.noise_findings import noise_finding
 from bias_platform.analysis.noise_floor import noise_tables, system_flips
-from bias_platform.analysis.rare_intervals import rare_differences
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.errors import TableError
 from bias_platform.schemas.results import RESULT_TABLES
@@ -113,7 +113,7 @@ def test_a_difference_moves_by_what_its_items_move(inputs: StudyInputs, results:
     gaps = {side: mean["gender-1"] - mean[CONTROL] for side, mean in means.items()}
     assert [shown["first"], shown["again"]] == pytest.approx([gaps["answer"].mean(), gaps["again"].mean()])
     moved = (gaps["again"] - gaps["answer"]).to_numpy()[:, None]
-    expected = rare_differences(moved, 0.95, 2.0)
+    expected = paired_differences(moved, 0.95, 2.0)
     found = [shown["difference"], shown["lower"], shown["upper"], shown["items"]]
     assert found == pytest.approx([expected.difference[0], expected.lower[0], expected.upper[0], expected.items[0]])
     assert moved.any()
@@ -244,7 +244,7 @@ def _two_systems(rng: np.random.Generator, items: int, turned: float) -> list[Fl
 @pytest.mark.parametrize("turned", [0.0, 0.1])
 def test_what_is_left_between_systems_is_their_own(turned: float) -> None:
     """60 studies each: no bias. Systems that are the same flip as often between them as by themselves: without the
-    floor, 8.3 points would be left. (That intervals hold is in `test_rare_intervals`.)"""
+    floor, 8.3 points would be left. (That intervals hold is in `test_item_pairs`.)"""
     rng = np.random.default_rng(round(100 * turned))
     settings = AnalysisSettings.model_validate({"changes": [{"from": "a", "to": "b"}]})
     truth = turned * 0.96**2  # half the sum over two answers of the squared difference of their probabilities
@@ -266,7 +266,7 @@ def test_intervals_hold_how_far_a_difference_truly_moves(drift: float) -> None:
         yes["persona"] = yes["persona"] + drift
         again = {name: rng.binomial(3, chance) / 3 for name, chance in yes.items()}
         moved = (again["persona"] - again["control"]) - (first["persona"] - first["control"])
-        bounds = rare_differences(moved, 0.95, noise_floor._CONTRAST_BOUND)
+        bounds = paired_differences(moved, 0.95, noise_floor._CONTRAST_BOUND)
         held.append(bounds.lower[0] <= drift <= bounds.upper[0])
         found.append(bounds.difference[0])
     assert np.mean(held) >= 0.92

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binomtest
 
 from bias_platform.analysis import rare_intervals
-from bias_platform.analysis.item_pairs import paired_differences
-from bias_platform.analysis.rare_intervals import FEW_ITEMS, rare_differences, rare_rate_interval
+from bias_platform.analysis.rare_intervals import FEW_ITEMS, rare_rate_interval
 from bias_platform.analysis.rates import clustered_rate_interval
 
 FloatArray = NDArray[np.float64]
@@ -103,70 +102,3 @@ def test_the_clustered_interval_alone_would_not() -> None:
         _, lower, upper = clustered_rate_interval(events, chances, 0.95)
         held += bool(lower[0] <= 0.01 <= upper[0])
     assert held < 0.9 * STUDIES
-
-
-def test_with_many_large_gaps_it_is_the_plain_t_interval() -> None:
-    gaps = np.random.default_rng(0).uniform(-1, 1, (50, 1))
-    expected = ttest_1samp(gaps[:, 0], 0.0)
-    bounds = expected.confidence_interval(0.95)
-    found = rare_differences(gaps, 0.95)
-    assert [found.lower[0], found.upper[0]] == pytest.approx([bounds.low, bounds.high])
-    assert found.p_value[0] == pytest.approx(expected.pvalue)
-
-
-def test_where_nothing_differs_it_is_as_wide_as_elsewhere_in_the_report() -> None:
-    gaps = np.zeros((40, 2))
-    gaps[:3, 1] = 1 / 3
-    found, expected = rare_differences(gaps, 0.95), paired_differences(gaps, 0.95)
-    for name in expected._fields:
-        assert getattr(found, name) == pytest.approx(getattr(expected, name))
-
-
-def test_small_gaps_in_many_items_do_not_hide_what_few_could_show() -> None:
-    gaps = np.random.default_rng(0).choice([-1 / 12, 0.0, 1 / 12], (40, 1))
-    plain, careful = paired_differences(gaps, 0.95), rare_differences(gaps, 0.95)
-    assert plain.upper[0] - plain.lower[0] < 0.05
-    assert careful.upper[0] > 2 / 40
-    assert careful.difference[0] == plain.difference[0]
-
-
-def test_items_lacking_one_side_do_not_count_in_a_difference() -> None:
-    gaps = np.array([[0.5, np.nan], [np.nan, np.nan], [-0.5, np.nan], [1.0, np.nan]])
-    found = rare_differences(gaps, 0.95)
-    assert found.items.tolist() == [3, 0]
-    assert found.difference[0] == pytest.approx(1 / 3)
-    assert np.isnan([found.difference[1], found.lower[1], found.upper[1], found.p_value[1]]).all()
-
-
-def _left_between_systems(rng: np.random.Generator, items: int, turned: float, ties: float) -> FloatArray:
-    """(items, studies): flips between two systems minus the mean of their own, of 12 questions an item. Items are
-    decided but for 2 % of their answers, or near a tie; a share is decided otherwise by the second system."""
-    shape = (items, STUDIES)
-    tie, decided = rng.random(shape) < ties, np.where(rng.random(shape) < 0.5, 0.98, 0.02)
-    first = np.where(tie, 0.4, decided)
-    second = np.where(~tie & (rng.random(shape) < turned / (1 - ties)), 1 - decided, first)
-    said = [rng.random((12, *shape)) < chance for chance in (first, first, second, second)]
-    between, own = said[0] != said[2], ((said[0] != said[1]).astype(float) + (said[2] != said[3])) / 2
-    left: FloatArray = (between - own).mean(axis=0)
-    return left
-
-
-@pytest.mark.parametrize("ties", [0.02, 0.1])
-@pytest.mark.parametrize("turned", [0.0, 0.03, 0.1])
-@pytest.mark.parametrize("items", [20, 60, 120])
-def test_a_difference_of_flips_is_held(items: int, turned: float, ties: float) -> None:
-    """400 studies each: nominal 95 %, and no fewer than 92.5 %."""
-    rng = np.random.default_rng([items, round(100 * turned), round(100 * ties)])
-    gaps = _left_between_systems(rng, items, turned, ties)
-    truth = turned * 0.96**2  # half the squared distance of the two systems' answers
-    found = rare_differences(gaps, 0.95)
-    assert ((found.lower <= truth) & (truth <= found.upper)).mean() >= 0.925
-    assert found.difference.mean() == pytest.approx(truth, abs=4 * found.difference.std() / np.sqrt(STUDIES))
-
-
-def test_of_such_differences_the_usual_interval_would_hold_too_few() -> None:
-    """Why there is another: single flips make many items differ, so nothing is added for whole items yet unseen."""
-    gaps = _left_between_systems(np.random.default_rng(5), 30, 0.03, 0.1)
-    truth = 0.03 * 0.96**2
-    found = paired_differences(gaps, 0.95)
-    assert ((found.lower <= truth) & (truth <= found.upper)).mean() < 0.9

@@ -13,7 +13,6 @@ from bias_platform.analysis.changes import system_changes
 from bias_platform.analysis.contrasts import control_contrasts
 from bias_platform.analysis.material import gather
 from bias_platform.analysis.replicated_tests import (
-    adjusted,
     against_control,
     between_systems,
     interactions,
@@ -77,7 +76,7 @@ def test_the_same_numbers_as_the_report(design: Design, method: str) -> None:
                 expected = table[table["scope"] == scope]
                 np.testing.assert_allclose(found.difference[0], expected["difference"], atol=1e-12)
                 np.testing.assert_allclose(p[0], expected["p_value"], rtol=1e-8)
-                np.testing.assert_allclose(adjusted(p, method)[0], expected["p_adjusted"], rtol=1e-8)
+                np.testing.assert_allclose(adjust_p_values(p, method)[0], expected["p_adjusted"], rtol=1e-8)
 
 
 @pytest.mark.parametrize("assumed", [GradedItems(wording_sd=0.5), DecidedItems(flipped_share=0.05)])
@@ -99,19 +98,11 @@ def test_what_the_gap_does_not_touch_need_not_be_tested_again(assumed: GradedIte
                 tests = item_tests(family.gaps(cells.mean(axis=-1)), family.bound)
                 beyond = p_beyond_wording(tests, family.wording_variance(wording_covariance(products)), 8.0)
                 for scope, p in ((THESE_WORDINGS, tests.p_value), (BEYOND_WORDING, beyond)):
-                    found.setdefault((question, scope, gap), []).append(adjusted(p, "holm")[0, at] < 0.05)
+                    found.setdefault((question, scope, gap), []).append(adjust_p_values(p, "holm")[0, at] < 0.05)
     rows = curve[curve["items"] == 30]
     assert 0 < rows["power"].mean() < 1
     for row in rows.itertuples():
         assert row.power == pytest.approx(np.mean(found[row.question, row.scope, row.gap]))
-
-
-@pytest.mark.parametrize("method", ["holm", "fdr_bh"])
-def test_rows_are_adjusted_as_families_of_their_own(method: str) -> None:
-    p = np.random.default_rng(2).random((5, 40)) ** 3
-    p[1, 3] = p[1, 4]
-    for row, found in zip(p, adjusted(p, method), strict=True):
-        np.testing.assert_allclose(found, adjust_p_values(row, method), rtol=1e-12)
 
 
 def test_log_odds_give_the_wanted_rate() -> None:

@@ -118,6 +118,21 @@ RULES: list[tuple[str, Any, str]] = [
     ("studies/first/dimensions", ["sleep", "sleep"], "studies.first.dimensions[1]: 'sleep' is named twice"),
     ("studies/first/analysis/changes/0/to", "tiny", "changes[0]: compares 'tiny' with itself"),
     (
+        "studies/first/analysis/families",
+        {"tuned": {"title": "Tuned", "systems": ["big"]}},
+        "analysis.families.tuned.systems[0]: 'big' is not among the study's systems; allowed: tiny",
+    ),
+    (
+        "studies/first/analysis/families",
+        {"sleepers": {"title": "Sleepers", "dimensions": ["slep"]}},
+        "analysis.families.sleepers.dimensions[0]: there is no dimension of the study 'slep'",
+    ),
+    (
+        "studies/first/analysis/families",
+        {"one": {"title": "One", "personas": ["nobody"]}},
+        "analysis.families.one.personas[0]: there is no persona of these dimensions 'nobody'",
+    ),
+    (
         "studies/first/analysis/changes/0/to",
         "big",
         "changes[0].to: 'big' is not among the study's systems; allowed: tiny",

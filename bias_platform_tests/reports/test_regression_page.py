@@ -249,3 +249,41 @@ def test_scores_have_a_section_that_says_what_they_are(tmp_path: Path, scoring: 
 def test_generated_answers_have_no_section_of_scores(page: str) -> None:
     assert 'id="scores"' not in page
     assert 'href="#scores"' not in page
+
+
+def test_other_methods_stand_beside_the_report(page: str, results: RegressionResults) -> None:
+    section = re.sub(r"\s+", " ", page[page.index('<section id="alternatives">') :])
+    section = section[: section.index("</section>")]
+    views = regression_views(results.tables)
+    for method in ("Item-paired (this report)", "GLM, iid errors (naive)", "GLM, clustered by item"):
+        assert [row[0] for row in views["alternatives"].rows].count(method) >= 1
+        assert f"<td>{method}</td>" in section
+    for said in (
+        "population-averaged",
+        "their log-odds cannot",
+        "80&nbsp;%",
+        "64&nbsp;%",
+        "5.8&nbsp;%",
+        "by arithmetic",
+    ):
+        assert said in section
+    assert '<a href="#alternatives">' in page
+    systems = {row[0] for row in views["alternatives_by_system"].rows}
+    assert systems == {"small", "small+tuned"}
+
+
+def test_flips_and_notes_of_other_methods_are_shown_only_where_there_are_some(results: RegressionResults) -> None:
+    contrasts, methods = (results.tables[f"alternative_{name}"] for name in ("contrasts", "methods"))
+    none = regression_views(
+        {
+            **results.tables,
+            "alternative_contrasts": contrasts.assign(verdict="same"),
+            "alternative_methods": methods.assign(note=""),
+        }
+    )
+    assert not {"alternative_flips", "alternative_notes"} & set(none)
+    one = contrasts.assign(verdict=["only the report", *["same"] * (len(contrasts) - 1)])
+    noted = methods.assign(note="Not fitted: there is one wording only.")
+    found = regression_views({**results.tables, "alternative_contrasts": one, "alternative_methods": noted})
+    assert [row[4] for row in found["alternative_flips"].rows] == ["only the report"]
+    assert {row[1] for row in found["alternative_notes"].rows} == {"Not fitted: there is one wording only."}

@@ -28,6 +28,7 @@ QUICK = {
         "counts",
         "cbpp_slope",
     ],
+    "make_profiles": ["sleep_intercept", "penicillin", "wine"],
     "make_ordinal": ["wine_7", "proportional_wine", "mixed_wine", "cbpp_5"],
     "make_degrees_of_freedom": ["pastes", "penicillin", "sleepstudy_slopes", "tied_slopes"],
 }
