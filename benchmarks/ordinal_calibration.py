@@ -38,7 +38,7 @@ from bias_platform.statistics import (
     carried_df,
     category_probabilities,
     fit_mixed_model,
-    integrated_probability,
+    logistic_normal,
     marginal_means,
     proportional_odds_test,
     term_tests,
@@ -74,7 +74,7 @@ class Design:
     def yes(self, shift: float) -> float:
         """P(Yes) of a persona, averaged over items, their reactions and the wordings."""
         total = float(np.sqrt(sum(sd**2 for sd in self.sds.values())))
-        return float(integrated_probability(shift + WORDING_SHIFTS - self.thresholds[1], total)[0].mean())
+        return float(logistic_normal(shift + WORDING_SHIFTS - self.thresholds[1], total).mean.mean())
 
     @cached_property
     def latent(self) -> dict[str, float]:

@@ -127,14 +127,13 @@ def _declared(tables: Tables) -> TableView:
         Column("Family", one("title", text), numeric=False),
         SCOPE,
         SYSTEM,
-        DIMENSION,
         PERSONA,
         DIFFERENCE,
         INTERVAL,
         Column("Correction", one("multiplicity", _adjustment), numeric=False),
-        Column("p, adjusted in the family", one("p_adjusted", p_value)),
+        Column("p in the family", one("p_adjusted", p_value)),
         Column("Significant", one("significant", yes_no), numeric=False),
-        Column("among all", one("significant_in_report", yes_no), numeric=False),
+        Column("in the report", one("significant_in_report", yes_no), numeric=False),
     ]
     return view("declared_families", tables["declared_families"], columns)
 
