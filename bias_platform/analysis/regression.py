@@ -15,6 +15,7 @@ from bias_platform.analysis.contrasts import control_contrasts
 from bias_platform.analysis.declared_families import declared_families
 from bias_platform.analysis.divided_items import divided_items
 from bias_platform.analysis.families import test_families
+from bias_platform.analysis.fit_records import Records
 from bias_platform.analysis.graded_answers import GradedResults, analyse_grades, with_readings
 from bias_platform.analysis.groups import fit_groups
 from bias_platform.analysis.headline import write_headline, write_summary
@@ -33,6 +34,7 @@ from bias_platform.analysis.scored import analyse_scores
 from bias_platform.analysis.spreads import dimension_spreads
 from bias_platform.analysis.standing_out import standing_out
 from bias_platform.analysis.study_facts import study_facts
+from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.schemas import validate_table
 from bias_platform.schemas.results import LENIENT, PRIMARY, READINGS, RESULT_TABLES, conform
 
@@ -73,32 +75,53 @@ def analyse_study(inputs: StudyInputs, say: Say = lambda _: None) -> RegressionR
     say("contrasts, pairs, changes and spreads")
     materials = [gather(answers, m.reading, settings, cubes[m.reading], m.means) for m in models]
     tables.update(_comparisons(materials))
-    components = models[0].records.components
-    tables["next_studies"] = next_study(materials[0], _primary(tables["control_contrasts"]), components)
-    parts = [degenerate_cells(m.reading.name, tables["persona_outcomes"], m.cube) for m in materials]
-    tables["degenerate_cells"] = pd.concat(parts, ignore_index=True)
+    tables.update(_from_comparisons(materials, models, tables))
     grades = _grades(inputs, answers, tables, say)
     others = analyse_other_outcomes(answers, cubes[PRIMARY], settings, say)
-    tables["other_outcomes"] = others.table
-    tables["declared_families"] = declared_families(tables["control_contrasts"], settings)
     scores = analyse_scores(answers, inputs.study, say)
-    tables.update(scores.tables)
+    tables.update(scores.tables, other_outcomes=others.table)
     say("what other methods would have concluded")
     tables.update(clustered_alternatives(answers, tables["control_contrasts"], settings))
     say("baseline, groups, humans and the null of the pattern")
-    tables["baseline_differences"] = baseline_differences(answers, cubes[PRIMARY], settings)
-    tables["pattern_null"] = pattern_null(answers, cubes[PRIMARY], settings)
-    tables["human_agreement"], about_humans = human_agreement(answers, cubes[PRIMARY], inputs.humans, settings)
     groups = fit_groups(answers, settings.groups, settings.confidence)
-    tables["group_probabilities"] = groups.probabilities
+    agreement, about_humans = human_agreement(answers, cubes[PRIMARY], inputs.humans, settings)
+    tables.update(_references(answers, cubes[PRIMARY], settings))
+    tables.update(human_agreement=agreement, group_probabilities=groups.probabilities)
     records = [*(model.records for model in models), grades.records, others.records, groups.records, scores.records]
-    tables["model_fits"] = pd.DataFrame([row for one in records for row in one.fits])
-    tables["variance_components"] = pd.DataFrame([row for one in records for row in one.components])
-    tables["term_tests"] = pd.DataFrame([row for one in records for row in one.tests])
+    tables.update(_of_models(records))
     texts = inputs.texts if settings.show_texts else None
     tables["standing_out"] = standing_out(models[0].records.standing, scores.records.standing, answers, texts)
     messages = [*refusals(models), *(m for one in records for m in one.messages), *about_humans]
     return _finished(tables, inputs, answers, messages)
+
+
+def _from_comparisons(
+    materials: list[Material], models: list[NamedPersonas], tables: dict[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """What the comparisons with the control say of families, and of a next study; and cells without log-odds."""
+    contrasts, settings = tables["control_contrasts"], materials[0].settings
+    parts = [degenerate_cells(m.reading.name, tables["persona_outcomes"], m.cube) for m in materials]
+    return {
+        "degenerate_cells": pd.concat(parts, ignore_index=True),
+        "declared_families": declared_families(contrasts, settings),
+        "next_studies": next_study(materials[0], _primary(contrasts), models[0].records.components),
+    }
+
+
+def _references(answers: Answers, cube: ItemCube, settings: AnalysisSettings) -> dict[str, pd.DataFrame]:
+    """What the comparisons are held against: no persona at all, and no difference between personas."""
+    return {
+        "baseline_differences": baseline_differences(answers, cube, settings),
+        "pattern_null": pattern_null(answers, cube, settings),
+    }
+
+
+def _of_models(records: list[Records]) -> dict[str, pd.DataFrame]:
+    return {
+        "model_fits": pd.DataFrame([row for one in records for row in one.fits]),
+        "variance_components": pd.DataFrame([row for one in records for row in one.components]),
+        "term_tests": pd.DataFrame([row for one in records for row in one.tests]),
+    }
 
 
 def _readings(answers: Answers) -> list[str]:

@@ -20,7 +20,7 @@ from bias_platform.statistics.random_terms import (
     build_random_terms,
     components_of,
 )
-from bias_platform.statistics.response import BINOMIAL, GAUSSIAN, ORDINAL, read_response
+from bias_platform.statistics.response import BINOMIAL, GAUSSIAN, ORDINAL, Response, read_response
 from bias_platform.statistics.threshold_gaps import ThresholdGaps
 
 
@@ -105,10 +105,6 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
     pattern = fixed.pattern[first]
     alone = {term.columns[0]: term.code for term in kept if len(term.columns) == 1}
     counts, sums = bin_sums(code, trials, count), bin_sums(code, totals, count)
-    kinds = len(response.categories)
-    by_category = np.zeros((count, kinds))
-    if kinds:
-        by_category = bin_sums(code * kinds + response.category, trials, count * kinds).reshape(count, kinds)
     within = 0.0
     if family == GAUSSIAN:
         within = float(trials @ (totals / trials - (sums / counts)[code]) ** 2)
@@ -127,8 +123,16 @@ def build_design(formula: str, data: pd.DataFrame, weights: str | None = None, f
         family=family,
         within=within,
         categories=response.categories,
-        category_counts=by_category,
+        category_counts=_by_category(response, code, trials, count),
     )
+
+
+def _by_category(response: Response, code: IntArray, trials: FloatArray, count: int) -> FloatArray:
+    """(distinct rows, categories) observations; without categories if not ordinal."""
+    kinds = len(response.categories)
+    if not kinds:
+        return np.zeros((count, 0))
+    return bin_sums(code * kinds + response.category, trials, count * kinds).reshape(count, kinds)
 
 
 def _check_columns(parsed: MixedFormula, data: pd.DataFrame, weights: str | None) -> None:
