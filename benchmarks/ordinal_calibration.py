@@ -44,7 +44,7 @@ from bias_platform.statistics import (
     term_tests,
     versus_reference,
 )
-from bias_platform.statistics.equivalence import two_one_sided_tests
+from bias_platform.statistics.equivalence_tests import two_one_sided_tests
 from bias_platform.statistics.estimates import LINK, PROBABILITY
 
 RESULTS = Path(__file__).parent / "results" / "ordinal_calibration.json"

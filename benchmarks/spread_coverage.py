@@ -39,8 +39,8 @@ from bias_platform.statistics import (
     versus_reference,
     within_group_spread,
 )
-from bias_platform.statistics.fitted_spread import range_by_inversion
 from bias_platform.statistics.parametric_bootstrap import refit, simulated_design
+from bias_platform.statistics.spread_of_fit import range_by_inversion
 
 FloatArray = NDArray[np.float64]
 RESULTS = Path(__file__).parent / "results" / "spread_coverage.json"

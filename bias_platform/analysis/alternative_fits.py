@@ -18,10 +18,10 @@ from bias_platform.schemas.results_of_alternatives import (
     NAIVE_GLM,
 )
 from bias_platform.statistics import EstimateSet, ModelError, versus_reference
-from bias_platform.statistics.average_probabilities import average_probabilities_of
 from bias_platform.statistics.estimates import LINK, PROBABILITY
 from bias_platform.statistics.marginal_data import MarginalData, collapse_answers
 from bias_platform.statistics.marginal_models import MarginalModelFit, gee_of, glm_of
+from bias_platform.statistics.marginal_probabilities import average_probabilities_of
 
 _WORDING = "persona:template"
 
@@ -49,7 +49,7 @@ def fit_alternatives(answers: Answers, confidence: float) -> tuple[pd.DataFrame,
     notes: dict[tuple[str, str], str] = {}
     for system in answers.systems:
         own = without_unused(rows[(rows["system"] == system).to_numpy()].copy())
-        own, left_out = _with_both_answers(own)
+        own, left_out = _told_apart(own, answers.control)
         fits, failed = _fits(own, answers.control)
         notes |= {(name, system): _note(fits.get(name), failed.get(name, ""), left_out) for name in METHODS}
         means = average_probabilities_of(list(fits.values()), "persona") if fits else []
@@ -99,14 +99,32 @@ def _collapsed(rows: pd.DataFrame, control: str) -> MarginalData:
     return collapse_answers(formula, rows, ["item", _WORDING])
 
 
-def _with_both_answers(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Rows of personas with both answers (others have no finite log-odds), and what was left out, in words."""
+def _told_apart(rows: pd.DataFrame, control: str) -> tuple[pd.DataFrame, str]:
+    """Rows of personas that these methods can compare, and what was left out, in words.
+
+    Personas without both answers have no finite log-odds; those that answer every item just as the control does leave
+    nothing that could vary over items.
+    """
     yes = rows.groupby("persona", observed=True)["yes"].agg(["min", "max"])
-    alike = yes.index[yes["min"] == yes["max"]]
-    if not len(alike):
+    alike = set(yes.index[yes["min"] == yes["max"]])
+    shares = rows.groupby(["item", "persona"], observed=True)["yes"].mean().unstack("persona")
+    same = {p for p in set(shares) - {control} - alike if control in shares and _equal(shares[p], shares[control])}
+    notes = [
+        f"{counted(len(lost), 'persona')} left out, {why}."
+        for lost, why in (
+            (alike, "whose answers are all alike"),
+            (same, "who answer every item just as the generic person does"),
+        )
+        if lost
+    ]
+    if not notes:
         return rows, ""
-    note = f"{counted(len(alike), 'persona')} left out, whose answers are all alike."
-    return without_unused(rows[~rows["persona"].isin(alike).to_numpy()].copy()), note
+    return without_unused(rows[~rows["persona"].isin(alike | same).to_numpy()].copy()), " ".join(notes)
+
+
+def _equal(one: pd.Series, other: pd.Series) -> bool:
+    both = one.notna() & other.notna()
+    return bool(both.any() and np.allclose(one[both], other[both]))
 
 
 def _contrasts(fit: MarginalModelFit, gaps: EstimateSet, confidence: float) -> pd.DataFrame:

@@ -64,7 +64,11 @@ def _labelled(table: pd.DataFrame, answers: Answers) -> pd.DataFrame:
     places.append(pd.Index(answers.named).get_indexer(pd.Index(personas)))
     table = table.iloc[np.lexsort(places[::-1])].reset_index(drop=True)
     return pd.concat(
-        [table.drop(columns=list(_OF_REPORT.values())), label_of(answers.personas, table["persona_id"])], axis=1
+        [
+            table.drop(columns=[one for one in _OF_REPORT.values() if one not in _SHOWN]),
+            label_of(answers.personas, table["persona_id"]),
+        ],
+        axis=1,
     )
 
 
@@ -80,7 +84,14 @@ def _with_verdicts(found: pd.DataFrame, report: pd.DataFrame, settings: Analysis
     return table.assign(verdict=_verdicts(table["significant"], table["reported"]).where(both, NOT_COMPARED))
 
 
-_OF_REPORT = {"significant": "reported", "standard_error": "reported_error", "p_value": "reported_p"}
+_OF_REPORT = {
+    "significant": "reported",
+    "standard_error": "reported_error",
+    "p_value": "reported_p",
+    "difference": "reported_difference",
+}
+_SHOWN = ("reported_difference",)
+"""Of the report, beside the method's own."""
 
 
 def _verdicts(method: pd.Series, report: pd.Series) -> pd.Series:

@@ -27,7 +27,7 @@ from bias_platform.analysis.scoped_means import ScopedMeans
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.schemas.results import ITEM_PAIRED, WITH_LOG_ODDS
 from bias_platform.statistics import adjust_p_values
-from bias_platform.statistics.equivalence import two_one_sided_tests
+from bias_platform.statistics.equivalence_tests import two_one_sided_tests
 from bias_platform.statistics.estimates import LINK
 
 FloatArray = NDArray[np.float64]

@@ -1,7 +1,7 @@
-"""Families of comparisons that a study declares beforehand: a question of its own each, adjusted by itself.
+"""Families of comparisons that a study declares: a question of its own each, adjusted by itself.
 
 The headline stays with all comparisons of the report. What a family finds beyond it is owed to having been asked
-beforehand, and each family may be wrong by itself.
+beforehand, which nothing here can check.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bias_platform.analysis.phrases import NOT_ABSENT, are, points, quote
-from bias_platform.analysis.picked import IN_WORDS, claimed, correction, largest
+from bias_platform.analysis.picked import IN_WORDS, claimed, correction, largest, tested
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.catalog.family_settings import TestFamily
 from bias_platform.errors import counted
@@ -76,14 +76,18 @@ def declared_finding(tables: Mapping[str, pd.DataFrame], settings: AnalysisSetti
     """What came of the declared families, in the widest scope of each that shows something; empty without any."""
     table = tables["declared_families"]
     sentences = []
-    for title, rows in table.groupby("title", sort=False):
+    for family in settings.families.values():
+        rows = tested(table[table["title"] == family.title]) if len(table) else table
+        if rows.empty:
+            sentences.append(f"{quote(family.title)} could not be compared: no answers to its personas were judged.")
+            continue
         shown, found = claimed(rows)
         most = largest(found if len(found) else shown, "difference")
         largest_one = f"{quote(most['label'])} in {most['system']}, {points(most['difference'], signed=True)} points"
         sentences.append(
-            f"{quote(title)}: {are(len(found), counted(len(shown), 'comparison'))} significant after "
+            f"{quote(family.title)}: {are(len(found), counted(len(shown), 'comparison'))} significant after "
             f"{correction(str(most['multiplicity']))} within the family, {IN_WORDS[str(most['scope'])]}; the "
             f"{'largest' if len(found) else 'largest estimate'}: {largest_one}."
             f"{'' if len(found) else f' {NOT_ABSENT}'}"
         )
-    return f"Declared beforehand. {' '.join(sentences)}" if sentences else ""
+    return f"Families declared in the study. {' '.join(sentences)}" if sentences else ""

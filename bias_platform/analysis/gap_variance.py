@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_platform.analysis.item_pairs import too_skewed
+from bias_platform.analysis.item_pairs import ROUNDING, too_skewed
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Prediction(NamedTuple):
     """Squared standard errors of k differences in a study of another size; each field (k,)."""
 
     items: FloatArray
-    """Of that study."""
+    """Of that study, with both of a pair."""
     of_items: FloatArray
     """What a persona does to items, and doubt."""
     of_answers: FloatArray
@@ -41,7 +41,7 @@ class Prediction(NamedTuple):
     """Of the test in that study."""
     known_df: FloatArray
     """How well the variance is known: as from a chi-square with so many degrees of freedom; infinite where no item
-    differs from another, which tells nothing."""
+    differs from another in any comparison, which tells nothing."""
 
     @property
     def total(self) -> FloatArray:
@@ -58,6 +58,8 @@ class GapVariance:
     by_wording: FloatArray
     """(items, k, wordings); NaN likewise."""
     wording: WordingPart
+    personas: tuple[str, ...] = ()
+    """k identifiers."""
 
     @property
     def wordings(self) -> int:
@@ -66,8 +68,13 @@ class GapVariance:
 
     @cached_property
     def items(self) -> FloatArray:
-        """(k,)."""
+        """(k,) that have a gap."""
         return np.asarray(np.isfinite(self.gaps).sum(axis=0), dtype=float)
+
+    @property
+    def paired(self) -> FloatArray:
+        """(k,) share of the items asked that have a gap."""
+        return self.items / len(self.gaps)
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -110,16 +117,18 @@ class GapVariance:
     def predicted(self, items: int, wordings: int, beyond: bool) -> Prediction:
         """Of a study with so many items and wordings, all else being like this one.
 
-        At this study's own numbers, standard errors and degrees of freedom are those of its report.
+        At this study's own numbers, standard errors and degrees of freedom are those of its report: as many items as
+        here are taken to lack one of a pair.
 
         Args:
-            items: at least 2.
+            items: asked, at least 2.
             wordings: at least 1; beyond wording at least 2.
             beyond: whether the claim is one about other wordings too.
         """
         variance = self.between + self.answers * (1.0 / wordings - 1.0 / self.wordings)
-        error, df = self._over_items(variance, items)
-        single = np.minimum(self.answers / wordings / items, error)
+        count = np.maximum(2.0, items * self.paired)
+        error, df = self._over_items(variance, count)
+        single = np.minimum(self.answers / wordings / count, error)
         added, known = np.zeros_like(error), self._doubt_over_items(variance, wordings) * error**2
         if beyond:
             added += self.wording.variance * self.wordings / wordings
@@ -130,9 +139,9 @@ class GapVariance:
             known = known + 2.0 * (seen / wordings) ** 2 / self.wording.df
         with np.errstate(divide="ignore"):
             known_df = 2.0 * (error + added) ** 2 / known
-        return Prediction(np.full_like(error, items), error - single, single, added, df, known_df)
+        return Prediction(count, error - single, single, added, df, known_df)
 
-    def _over_items(self, variance: FloatArray, items: int) -> tuple[FloatArray, FloatArray]:
+    def _over_items(self, variance: FloatArray, items: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Squared standard error over items and its degrees of freedom, with doubt where a mean is too skewed."""
         size = np.maximum(1.0, np.abs(np.nan_to_num(self.gaps)).max(axis=0, initial=0.0))
         ratio = np.divide(variance, self.between, out=np.ones_like(variance), where=self.between > 0)
@@ -143,12 +152,27 @@ class GapVariance:
         spread = squares + added * (size**2 + items / count * self.mean**2)
         return np.asarray(spread / (count - 1.0) / count), np.asarray(count - 1.0)
 
-    def _doubt_over_items(self, variance: FloatArray, wordings: int) -> float:
-        """Squared relative error of the variances, by how much items differ in what they add to them; personas share
-        items and the control, so that together they know it little better than one."""
-        total = float(variance.sum())
-        if total <= 0:
-            return 0.0
+    def _doubt_over_items(self, variance: FloatArray, wordings: int) -> FloatArray:
+        """(k,) squared relative errors of the variances, by how much items differ in what they add to them; 0 where no
+        item differs from another. Personas share items and the control, so that together they know it little better
+        than one.
+
+        Items that happen to be equally far from the mean would know it exactly. So the degrees of freedom are at most
+        those that the mean of k variances of normal gaps with one control (correlated by 1/2, their variances by 1/4)
+        has: (items - 1) 4 k / (k + 3), which is items - 1 for one persona and below 4 (items - 1) for many.
+        """
+        if np.abs(self.apart).max(initial=0.0) < ROUNDING:
+            return np.zeros_like(variance)
+        personas = len(variance)
+        most = np.maximum(1.0, self.items - 1.0) * 4.0 * personas / (personas + 3.0)
+        return np.maximum(self._unequal_items(variance, wordings), 2.0 / most)
+
+    def _unequal_items(self, variance: FloatArray, wordings: int) -> float:
+        """Squared relative error of the mean over items of what each adds to the variances of its gaps."""
         shares = self.apart**2 + self.within * (1.0 / wordings - 1.0 / self.wordings)
-        relative = shares.sum(axis=1) / total
+        expected = (np.isfinite(self.gaps) * variance).sum(axis=1)
+        seen = expected > 0
+        if seen.sum() < 2:
+            return 0.0
+        relative = shares.sum(axis=1)[seen] / expected[seen]
         return float(relative.var(ddof=1) / len(relative))

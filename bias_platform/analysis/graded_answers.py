@@ -72,7 +72,10 @@ def analyse_grades(
     if not all(grade_names(task)):
         return found
     rows = graded_rows(answers, task, degenerate)
-    if rows[_GRADE].nunique() < 3:
+    missing = set(grade_names(task)) - set(rows[_GRADE].astype(str))
+    if missing:
+        why = f"no answer that is left is {' or '.join(sorted(missing))}: there are no three grades"
+        found.records.fits.append(impossible_fit_row(GRADED, why, len(degenerate)))
         return found
     say("model A, ordinal")
     rows, thin = informative_rows(rows, settings.minimum_minority, _GRADE)

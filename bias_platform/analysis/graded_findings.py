@@ -5,11 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bias_platform.analysis.phrases import NOT_ABSENT, are, decimal, decimal_interval, interval, points, quote, share
-from bias_platform.analysis.picked import largest, stepwise_method, tested
+from bias_platform.analysis.picked import largest, method, tested
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.errors import counted
+from bias_platform.schemas.results import THESE_WORDINGS
 
 Tables = Mapping[str, pd.DataFrame]
+_KEYS = ["system", "persona_id"]
 _DOUBT = 0.05
 """A p value of proportional odds below this is told."""
 
@@ -20,9 +22,10 @@ def graded_finding(tables: Tables, settings: AnalysisSettings) -> str:
     if table.empty:
         return ""
     found = int(table["significant"].sum())
-    both = table["primary_significant"] | table["lenient_significant"]
-    apart = int((table["significant"] & ~both).sum())
-    missed = int((both & ~table["significant"]).sum())
+    apart = int((table["significant"] & ~(table["primary_significant"] | table["lenient_significant"])).sum())
+    in_readings, comparisons = _in_readings(tables["control_contrasts"])
+    own = set(table.loc[table["significant"], _KEYS].itertuples(index=False, name=None))
+    missed, outside = len(in_readings - own), comparisons - len(table)
     shown = largest(table[table["significant"]] if found else table, "log_odds")
     compared = f"{counted(len(table), 'comparison')} with the generic person"
     odds = (
@@ -31,10 +34,30 @@ def graded_finding(tables: Tables, settings: AnalysisSettings) -> str:
     )
     return (
         f"Read as ordered grades in one model, {are(found, compared)} significant after correction, in these wordings "
-        f"({apart} of them in neither reading of Yes; {missed} more in a reading only); "
+        f"({_beside_readings(found, apart, missed)}{_outside(outside)}); "
         f"{'the largest' if found else 'the largest estimate'}: {odds}. "
         f"{'' if found else f'{NOT_ABSENT} '}{_proportional(tables)}"
     )
+
+
+def _in_readings(contrasts: pd.DataFrame) -> tuple[set[tuple[str, str]], int]:
+    """(system, persona) that either reading of Yes finds in these wordings, and how many there are."""
+    narrow = contrasts[contrasts["scope"] == THESE_WORDINGS]
+    found = narrow.loc[narrow["significant"], _KEYS].itertuples(index=False, name=None)
+    return set(found), len(narrow[_KEYS].drop_duplicates())
+
+
+def _beside_readings(found: int, apart: int, missed: int) -> str:
+    """How the ordinal model's findings stand to those of both readings."""
+    own = f"{apart} of them in no reading of Yes" if apart else "all of them in a reading of Yes too"
+    more = f"{missed} {'further ' if found else ''}in a reading of Yes only" if missed else ""
+    none = "as in both readings of Yes"
+    return "; ".join(filter(None, [own if found else "", more])) or none
+
+
+def _outside(count: int) -> str:
+    """Comparisons that the ordinal model cannot make: too few answers of a kind."""
+    return f"; {counted(count, 'more comparison')} not in this model" if count > 0 else ""
 
 
 def _proportional(tables: Tables) -> str:
@@ -67,10 +90,10 @@ def other_outcomes_finding(tables: Tables, settings: AnalysisSettings) -> str:
     if found.empty:
         return (
             f"How often a question draws no judgement ({kinds}) does not differ detectably in {compared} after "
-            f"{stepwise_method(settings)}; the largest estimate, {points(shown['difference'], True)} points: {case}. "
+            f"{method(settings)}; the largest estimate, {points(shown['difference'], True)} points: {case}. "
             f"{NOT_ABSENT}"
         )
     return (
         f"How often a question draws no judgement ({kinds}) differs in {len(found)} of {compared} "
-        f"after {stepwise_method(settings)}; most: {case}."
+        f"after {method(settings)}; most: {case}."
     )

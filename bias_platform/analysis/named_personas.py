@@ -105,7 +105,7 @@ def fit_named_personas(
     result = NamedPersonas(reading)
     formula = item_formula(rows)
     if formula is None:
-        why = "fewer than two personas are left that have both answers often enough"
+        why = _too_few(thin, minimum_items)
         result.records.fits.append(impossible_fit_row(data.name(THESE_WORDINGS), why, data.left_out))
         result.refused[THESE_WORDINGS] = why
         return result
@@ -140,6 +140,15 @@ def refusals(models: Sequence[NamedPersonas]) -> list[str]:
         + " Differences of probabilities do not need it."
         for scope, why in said
     ]
+
+
+def _too_few(thin: set[tuple[str, str]], minimum_items: int) -> str:
+    """Why nothing can be compared."""
+    items = (
+        f"; in {counted(len(thin), 'cell')} of system and persona fewer than {counted(minimum_items, 'item')} are "
+        "answered both ways by the system"
+    )
+    return f"fewer than two personas are left that have both answers often enough{items if thin else ''}"
 
 
 def _thin_message(reading: str, thin: set[tuple[str, str]], minimum_items: int) -> str:

@@ -2,7 +2,8 @@
 
 A difference is found with 80 % power where it is t + z standard errors large: t at the level at which the study's
 adjustment tests one comparison of its family, z that of the power. Standard errors are predicted by `gap_variance`. At
-this study's own size the result is the report's own `detectable`.
+this study's own size the result is the report's own `detectable`, cut at 1 (no difference is larger), and beyond
+wording at least what a claim for these wordings needs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,15 @@ from bias_platform.analysis.gap_variance import FloatArray, GapVariance, Predict
 from bias_platform.analysis.log_odds_variance import LogOddsVariance, StudySizes, log_odds_variance
 from bias_platform.analysis.material import Material
 from bias_platform.analysis.paired_wording import cells_by_wording
-from bias_platform.schemas.results import BEYOND_WORDING
+from bias_platform.schemas.results import BEYOND_WORDING, THESE_WORDINGS
 
 FACTORS = (0.5, 1.0, 2.0, 4.0)
 """Numbers of items looked at, in those of this study."""
 WORDINGS = (3, 5, 10)
 """Looked at beside this study's own number."""
+_SMALLEST = ("detectable", "lower", "upper", "turning", "largest", "log_odds")
+_SHARES = ("item_share", "answer_share", "wording_share")
+_COLUMNS = ["scope", "system", "items", "wordings", "cells", "this_study", *_SMALLEST, *_SHARES]
 _STEPS = 60
 """Of a fixed point, each of which takes off a third of the rest or more."""
 
@@ -57,24 +61,45 @@ def next_study(
         components: rows of `VarianceComponents` of model A, for log-odds; none where it may not be used.
     """
     found = {system: gap_variance(material, system) for system in material.answers.systems}
-    found = {system: one for system, one in found.items() if one.gaps.size and one.items.min() > 1}
-    cells = study_cells(material.answers)
-    rows: list[dict[str, object]] = []
+    found = {system: one for system, one in found.items() if one.gaps.size}
+    errors = {str(scope): error_of_one(part) for scope, part in contrasts.groupby("scope")} if len(contrasts) else {}
+    tables: list[pd.DataFrame] = []
     for scope in material.scopes:
-        beyond = scope == BEYOND_WORDING
-        error = error_of_one(contrasts[contrasts["scope"] == scope]) if len(contrasts) else np.nan
-        known = {s: one for s, one in found.items() if not beyond or np.isfinite(one.wording.variance)}
-        if not known or not np.isfinite(error):
+        known = {s: one for s, one in found.items() if scope != BEYOND_WORDING or np.isfinite(one.wording.variance)}
+        if not known or not np.isfinite(errors.get(scope, np.nan)):
             continue
         for name, some in _by_system(known).items():
             own = contrasts if name is None else contrasts[contrasts["system"] == name]
-            model = log_odds_variance(own, components, _own(material.answers, some))
-            for size in _sizes(material.answers, cells):
-                each = [one.predicted(size.items, size.wordings, beyond) for one in some]
-                row = _row(each, error, material.settings.confidence)
-                row["log_odds"] = _log_odds(model, size, beyond, error)
-                rows.append({"scope": scope, "system": name, **size._asdict(), **row})
-    return pd.DataFrame(rows)
+            model = log_odds_variance(own, components, _paired(known), _own(material.answers, some))
+            rows = _rows(material, some, model, _claims(scope, errors))
+            tables.append(_never_larger(pd.DataFrame(rows)).assign(scope=scope, system=name))
+    return pd.concat(tables, ignore_index=True)[_COLUMNS] if tables else pd.DataFrame()
+
+
+def _claims(scope: str, errors: Mapping[str, float]) -> dict[str, float]:
+    """Scopes with the level of one comparison; a claim beyond wording stands on that for these wordings."""
+    return {one: errors[one] for one in dict.fromkeys((THESE_WORDINGS, scope)) if one in errors}
+
+
+def _rows(
+    material: Material, found: Sequence[GapVariance], model: LogOddsVariance | None, claims: Mapping[str, float]
+) -> list[dict[str, object]]:
+    """A row a size, by rising numbers of items and, among these, of wordings."""
+    rows: list[dict[str, object]] = []
+    for size in _sizes(material.answers, study_cells(material.answers)):
+        told = []
+        for scope, error in claims.items():
+            each = [one.predicted(size.items, size.wordings, scope == BEYOND_WORDING) for one in found]
+            told.append((_together(each), error))
+        row = _row(told, material.settings.confidence)
+        rows.append({**size._asdict(), **row, "log_odds": _log_odds(model, size, claims)})
+    return rows
+
+
+def _paired(found: Mapping[str, GapVariance]) -> "pd.Series[float]":
+    """Share of the items that have both of a pair, by system and persona_id."""
+    shares = {(s, p): share for s, one in found.items() for p, share in zip(one.personas, one.paired, strict=True)}
+    return pd.Series(shares, dtype=float)
 
 
 def _own(answers: Answers, found: Sequence[GapVariance]) -> StudySizes:
@@ -82,8 +107,12 @@ def _own(answers: Answers, found: Sequence[GapVariance]) -> StudySizes:
     return StudySizes(int(items), found[0].wordings, max(one.wording.df for one in found))
 
 
-def _log_odds(model: LogOddsVariance | None, size: "_Size", beyond: bool, error: float) -> float:
-    return model.smallest(size.items, size.wordings, beyond, error) if model else np.nan
+def _log_odds(model: LogOddsVariance | None, size: "_Size", claims: Mapping[str, float]) -> float:
+    """Median over comparisons; NaN where there is none."""
+    if model is None:
+        return np.nan
+    each = [model.smallest(size.items, size.wordings, s == BEYOND_WORDING, error) for s, error in claims.items()]
+    return _median(np.maximum.reduce(each))
 
 
 def _by_system(found: Mapping[str, GapVariance]) -> dict[str | None, list[GapVariance]]:
@@ -117,7 +146,10 @@ def gap_variance(material: Material, system: str) -> GapVariance:
     by_wording = cells[:, [place[name] for name in named]] - cells[:, [place[answers.control]]]
     # a difference has the wordings of two personas
     wording = WordingPart(2.0 * float(material.wording.variance[at]), float(material.wording.df[at]))
-    return GapVariance(gaps, by_wording, wording)
+    # the report has no standard error from fewer than two items
+    kept = np.isfinite(gaps).sum(axis=0) > 1
+    personas = tuple(name for name, keep in zip(named, kept, strict=True) if keep)
+    return GapVariance(gaps[:, kept], by_wording[:, kept], wording, personas)
 
 
 def study_cells(answers: Answers) -> StudyCells:
@@ -143,23 +175,58 @@ def _sizes(answers: Answers, cells: StudyCells) -> list[_Size]:
     return [_Size(n, w, cells.of(n, w), n == items and w == own) for n in counts for w in numbers]
 
 
-def _row(found: Sequence[Prediction], error: float, confidence: float) -> dict[str, object]:
-    """Medians over comparisons; the interval says how well this study's items and wordings tell the variance."""
-    whole = Prediction(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+def _together(found: Sequence[Prediction]) -> Prediction:
+    """Comparisons of all systems."""
+    return Prediction(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def _row(told: Sequence[tuple[Prediction, float]], confidence: float) -> dict[str, object]:
+    """Medians over comparisons; the interval says how well this study's items and wordings tell the variance.
+
+    Args:
+        told: of the same comparisons, with the level of one: for these wordings, and for claims beyond them.
+        confidence: of the interval.
+    """
+    # beyond wording a test may have more degrees of freedom, but a claim that reaches further never needs less
+    parts = [_differences(whole, error, confidence) for whole, error in told]
+    each = {name: np.fmax.reduce([part[name] for part in parts]) for name in parts[0]}
+    found = {name: float(np.minimum(1.0, _median(values))) for name, values in each.items()}
+    whole = told[-1][0]
+    shares = [float((part / whole.total).mean()) for part in (whole.of_items, whole.of_answers, whole.of_wordings)]
+    return {
+        **found,
+        "largest": min(1.0, float(each["detectable"].max())),
+        **dict(zip(_SHARES, shares, strict=True)),
+    }
+
+
+def _differences(whole: Prediction, error: float, confidence: float) -> dict[str, FloatArray]:
+    """Smallest differences found, each (k,), not cut at 1."""
     quantile = student.ppf(1.0 - error / 2, whole.df)
     detectable = (quantile + norm.ppf(POWER)) * np.sqrt(whole.total)
     known, tail = np.where(np.isfinite(whole.known_df), whole.known_df, np.nan), (1.0 - confidence) / 2
     lower, upper = (detectable * np.sqrt(known / chi2.ppf(level, known)) for level in (1.0 - tail, tail))
-    parts = whole.of_items, whole.of_answers, whole.of_wordings
-    shares = [float((part / whole.total).mean()) for part in parts]
-    return {
-        "detectable": float(np.median(detectable)),
-        "lower": _median(lower),
-        "upper": _median(upper),
-        "largest": float(detectable.max()),
-        "turning": float(np.median(_turning(whole, quantile))),
-        **dict(zip(("item_share", "answer_share", "wording_share"), shares, strict=True)),
-    }
+    return {"detectable": detectable, "lower": lower, "upper": upper, "turning": _turning(whole, quantile)}
+
+
+def _never_larger(table: pd.DataFrame) -> pd.DataFrame:
+    """Sizes of which none with more items or wordings needs a larger difference; this study's own stays as it is.
+
+    Args:
+        table: of one scope and system, by rising numbers of items and, among these, of wordings.
+    """
+    own = table[table["this_study"]].iloc[0]
+    # a larger study could leave out what a smaller one lacks; predictions rise only where less variance makes the mean
+    # too skewed, so that the doubt of `item_pairs.paired_differences` sets in
+    more = (table["items"] >= own["items"]) & (table["wordings"] >= own["wordings"])
+    less = (table["items"] <= own["items"]) & (table["wordings"] <= own["wordings"])
+    shape = table["items"].nunique(), table["wordings"].nunique()
+    for name in _SMALLEST:
+        values = table[name].to_numpy(float)
+        values = np.where(more, np.fmin(values, own[name]), np.where(less, np.fmax(values, own[name]), values))
+        running = np.fmin.accumulate(np.fmin.accumulate(values.reshape(shape), axis=0), axis=1)
+        table[name] = running.ravel()
+    return table
 
 
 def _turning(found: Prediction, quantile: FloatArray) -> FloatArray:

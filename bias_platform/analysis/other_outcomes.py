@@ -73,13 +73,17 @@ class _Differences(NamedTuple):
 
 
 def _by_item(answers: Answers, cube: ItemCube, kind: str) -> FloatArray:
-    """(items, personas, systems): share of an item's questions that came out so; NaN where none was put."""
+    """(items, personas, systems): share of an item's questions that came out so; NaN where none came to anything."""
     frame = answers.frame
     codes = tuple(frame[name].cat.codes.to_numpy(np.int64) for name in ("item_id", "persona_id", "system"))
     shape = cube.asked.shape
-    hits = (frame["state"] == kind).to_numpy(float)
-    total = np.bincount(np.ravel_multi_index(codes, shape), hits, cube.asked.size).reshape(shape)
-    shares: FloatArray = np.divide(total, cube.asked, out=np.full(shape, np.nan), where=cube.asked > 0)
+    at = np.ravel_multi_index(codes, shape)
+    hits, failed = (
+        np.bincount(at, (frame["state"] == state).to_numpy(float), cube.asked.size).reshape(shape)
+        for state in (kind, "failed")
+    )
+    came = cube.asked - failed
+    shares: FloatArray = np.divide(hits, came, out=np.full(shape, np.nan), where=came > 0)
     return shares
 
 
@@ -98,7 +102,9 @@ def _differences(
     size = len(labels)
     paired = PairedGaps(own - control, np.zeros((size, size)), np.ones(size), 1.0, 1e-9)
     table = compared(labels, paired, settings.confidence)
-    means = [np.nanmean(one, axis=0) for one in (own, control)]
+    known = np.isfinite(own) & np.isfinite(control)
+    means = [np.where(known, one, 0.0).sum(axis=0) / np.maximum(1, known.sum(axis=0)) for one in (own, control)]
+    means = [np.where(known.any(axis=0), one, np.nan) for one in means]
     return _Differences(table.assign(kind=kind, share=means[0], control_share=means[1]), paired.gaps)
 
 

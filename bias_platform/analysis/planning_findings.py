@@ -11,6 +11,8 @@ from bias_platform.analysis.picked import IN_WORDS, level
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.schemas.results import BEYOND_WORDING, THESE_WORDINGS
 
+_TOO_LARGE = "more than 100 points"
+
 
 def next_study_finding(tables: Mapping[str, pd.DataFrame], settings: AnalysisSettings) -> str:
     """The smallest difference found by a study of this size, and by one with twice the items or more wordings."""
@@ -27,22 +29,35 @@ def next_study_finding(tables: Mapping[str, pd.DataFrame], settings: AnalysisSet
 def _sentence(own: Any, rows: pd.DataFrame, settings: AnalysisSettings) -> str:
     told = "no item differs, so that these answers hardly tell"
     if np.isfinite(own["upper"]):
-        told = f"{level(settings)} interval {interval(own['lower'], own['upper'])}, as far as these answers tell"
-    more = [
-        f"{said} would make it {_reach(row['detectable'])} for {_times(row, own)}" for said, row in _larger(own, rows)
-    ]
+        told = f"{level(settings)} interval {_span(own['lower'], own['upper'])}, as far as these answers tell"
     return " ".join(
         [
             f"80 % of studies of this size find a persona’s difference from the generic person of "
-            f"{_reach(own['detectable'])}, {IN_WORDS[own['scope']]} (typical comparison; {told}; up to "
-            f"{_reach(own['turning'])} where it comes from single items that turn wholly).",
-            *(f"{sentence}." for sentence in more),
+            f"{_reach(own['detectable'])}, {IN_WORDS[own['scope']]} (typical comparison; {told}; "
+            f"{_reach(own['turning'])} where it comes from whole items that turn).",
+            *(f"{said} {_brings(row, own)}." for said, row in _larger(own, rows)),
         ]
     )
 
 
 def _reach(difference: float) -> str:
-    return f"{points(difference)} points" if difference < 1 else "more than 100 points"
+    return f"{points(difference)} points" if difference < 1 else _TOO_LARGE
+
+
+def _span(lower: float, upper: float) -> str:
+    if lower >= 1:
+        return _TOO_LARGE
+    return interval(lower, upper) if upper < 1 else f"{points(lower)} to {_TOO_LARGE}"
+
+
+def _brings(row: Any, own: Any) -> str:
+    """What a larger study would find, and for how many cells."""
+    found = _reach(row["detectable"])
+    if found == _TOO_LARGE:
+        return f"would leave it at {found}"
+    if found == _reach(own["detectable"]):
+        return "would not change it"
+    return f"would make it {found} for {row['cells'] / own['cells']:.2g} times the cells"
 
 
 def _larger(own: Any, rows: pd.DataFrame) -> list[tuple[str, Any]]:
@@ -50,7 +65,3 @@ def _larger(own: Any, rows: pd.DataFrame) -> list[tuple[str, Any]]:
     wider = rows[(rows["items"] == own["items"]) & (rows["wordings"] > own["wordings"])].tail(1)
     found = [("Twice the items", row) for _, row in twice.iterrows()]
     return found + [(f"{row['wordings']} wordings instead of {own['wordings']}", row) for _, row in wider.iterrows()]
-
-
-def _times(row: Any, own: Any) -> str:
-    return f"{row['cells'] / own['cells']:.2g} times the cells"

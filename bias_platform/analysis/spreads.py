@@ -14,6 +14,8 @@ from bias_platform.statistics import within_group_spread
 
 _TIE = 1e-9
 """Shares closer than this are equal: what is left is rounding."""
+TIED = "tie"
+"""In place of the highest and the lowest persona where all are equal."""
 
 
 class _Cells(NamedTuple):
@@ -120,6 +122,13 @@ def _smallest_df(over_items: FloatArray, item_df: float, wording: float, wording
     return float(max(1.0, df.min()))
 
 
+def _extremes(cells: _Cells) -> tuple[str, str]:
+    """Labels of the lowest and the highest persona."""
+    if np.ptp(cells.values) < _TIE:
+        return TIED, TIED
+    return cells.labels[int(np.argmin(cells.values))], cells.labels[int(np.argmax(cells.values))]
+
+
 def _row(material: Material, cells: _Cells, tests: int) -> dict[str, object]:
     level, seed = material.settings.confidence, material.settings.seed
     alone, all_at_once = (
@@ -128,6 +137,7 @@ def _row(material: Material, cells: _Cells, tests: int) -> dict[str, object]:
     )
     upper = min(1.0, max(all_at_once.range.upper, alone.range.upper))
     within = within_margin(upper, cells.widest, material.settings.equivalence_margin, 1.0 - (1.0 - level) / tests)
+    lowest, highest = _extremes(cells)
     return {
         "scope": cells.scope,
         "system": cells.system,
@@ -143,7 +153,7 @@ def _row(material: Material, cells: _Cells, tests: int) -> dict[str, object]:
         "deviation_lower": min(1.0, alone.sd.lower),
         "deviation_upper": min(1.0, alone.sd.upper),
         "p_value": alone.p,
-        "highest": cells.labels[int(np.argmax(cells.values))],
-        "lowest": cells.labels[int(np.argmin(cells.values))],
+        "highest": highest,
+        "lowest": lowest,
         "method": ITEM_PAIRED,
     }

@@ -222,8 +222,15 @@ def _study(study: StudyEntry, place: Field) -> Iterator[Problem]:
             if system not in study.systems:
                 message = f"'{system}' is not among the study's systems; {allowed(study.systems, system)}"
                 yield Problem((*where, side), message)
+    titles: dict[str, str] = {}
     for slug, family in study.analysis.families.items():
-        where = (*place, "analysis", "families", slug, "systems")
+        here = (*place, "analysis", "families", slug)
+        if family.title in titles:
+            yield Problem((*here, "title"), f"is the title of family '{titles[family.title]}' too; name one otherwise")
+        titles.setdefault(family.title, slug)
+        for name in ("systems", "dimensions", "personas"):
+            yield from _repeated(getattr(family, name), (*here, name))
+        where = (*here, "systems")
         for index, system in enumerate(family.systems):
             if system not in study.systems:
                 message = f"'{system}' is not among the study's systems; {allowed(study.systems, system)}"

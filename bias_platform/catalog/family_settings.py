@@ -12,7 +12,7 @@ class TestFamily(Entry):
     """Comparisons with the generic person that are claimed together: a question of its own, asked beforehand."""
 
     __test__ = False
-    title: str = Field(description="what is asked; the report names the family so")
+    title: str = Field(min_length=1, description="what is asked; the report names the family so")
     systems: tuple[SystemSlug, ...] = Field((), description="only these of the study's systems; empty: all")
     dimensions: tuple[Slug, ...] = Field((), description="only these of the study's dimensions; empty: all")
     personas: tuple[Slug, ...] = Field((), description="only these personas of the dimensions; empty: all")

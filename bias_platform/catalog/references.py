@@ -147,6 +147,8 @@ def _families(study: StudyEntry, persona_set: PersonaSetEntry, place: Field) -> 
         for index, dimension in enumerate(family.dimensions):
             if dimension not in asked:
                 yield unknown((*where, "dimensions", index), dimension, "dimension of the study", asked)
+        if not set(family.dimensions) <= set(asked):
+            continue
         within = [name for name in asked if name in family.dimensions or not family.dimensions]
         known = [persona.id for name in within for persona in persona_set.dimensions[name]]
         for index, persona in enumerate(family.personas):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from bias_platform.reports.formats import count, decimal, text
+from bias_platform.reports.formats import count, decimal, points, text
 from bias_platform.reports.shared_columns import ADJUSTED, DIFFERENCE, DIMENSION, INTERVAL, PERSONA, SYSTEM
 from bias_platform.reports.table_view import Column, TableView, one, two, view
 from bias_platform.schemas.results_of_alternatives import ALL_SYSTEMS, ONLY_METHOD, ONLY_REPORT
@@ -62,6 +62,7 @@ def _flips(tables: Tables) -> TableView:
         DIFFERENCE,
         INTERVAL,
         ADJUSTED,
+        Column("In the report, pp", one("reported_difference", points)),
     ]
     table = tables["alternative_contrasts"]
     parted = [ONLY_METHOD, ONLY_REPORT]

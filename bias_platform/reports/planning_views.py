@@ -23,12 +23,12 @@ def _sizes(by_system: bool) -> Callable[[Tables], TableView]:
         Column("Cells", one("cells", count)),
         Column("Smallest difference found, pp", one("detectable", unsigned)),
         Column("Interval", two("lower", "upper", unsigned_span)),
-        Column("If items turn wholly", one("turning", unsigned)),
+        Column("If whole items turn", one("turning", unsigned)),
         Column("Hardest comparison", one("largest", unsigned)),
         Column(_LOG_ODDS, one("log_odds", decimal)),
-        Column("Uncertain by items", one("item_share", percent)),
-        Column("by single answers", one("answer_share", percent)),
-        Column("by wordings", one("wording_share", percent)),
+        Column("Share of the uncertainty: items", one("item_share", percent)),
+        Column("Share of the uncertainty: single answers", one("answer_share", percent)),
+        Column("Share of the uncertainty: wordings", one("wording_share", percent)),
     ]
     columns = [SYSTEM, *columns] if by_system else columns
 

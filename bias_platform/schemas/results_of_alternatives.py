@@ -53,6 +53,7 @@ class AlternativeContrasts(Tested):
     label: Series[str]
     dimension: Series[str]
     difference: Series[float] = difference_field("of average probabilities")
+    reported_difference: Series[float] = difference_field("of the report: the same items for both personas")
     lower: Series[float] = pa.Field(nullable=True)
     upper: Series[float] = pa.Field(nullable=True)
     log_odds: Series[float] = pa.Field(nullable=True, description="population-averaged: smaller than those of model A")

@@ -44,7 +44,9 @@ class OtherOutcomes(Tested):
     difference: Series[float] = difference_field("of shares, item-paired")
     lower: Series[float] = difference_field()
     upper: Series[float] = difference_field()
-    share: Series[float] = share_field("of the persona's questions, averaged over items")
+    share: Series[float] = share_field(
+        "of the persona's questions that did not fail, averaged over the items that both have"
+    )
     control_share: Series[float] = share_field()
     log_odds: Series[float] = pa.Field(nullable=True, description="of the kind against a judgement, by its own model")
     log_odds_lower: Series[float] = pa.Field(nullable=True)

@@ -15,11 +15,15 @@ class NextStudies(Result):
     wordings: Series[int] = pa.Field(ge=1)
     cells: Series[int] = pa.Field(ge=0, description="asked of all systems together, repeats not counted")
     this_study: Series[bool] = pa.Field(description="the size of the study that was asked")
-    detectable: Series[float] = pa.Field(ge=0, description="median over comparisons; found in 80 % of repetitions")
-    lower: Series[float] = pa.Field(ge=0, nullable=True, description="how well this study tells; missing: not at all")
-    upper: Series[float] = pa.Field(ge=0, nullable=True)
-    turning: Series[float] = pa.Field(ge=0, description="the same, if it comes from items that turn wholly")
-    largest: Series[float] = pa.Field(ge=0, description="of the comparison that is hardest to find")
+    detectable: Series[float] = pa.Field(
+        ge=0, le=1, description="median over comparisons; found in 80 % of repetitions; cut at 1, as all differences"
+    )
+    lower: Series[float] = pa.Field(
+        ge=0, le=1, nullable=True, description="how well this study tells; missing: not at all"
+    )
+    upper: Series[float] = pa.Field(ge=0, le=1, nullable=True, description="of the same interval")
+    turning: Series[float] = pa.Field(ge=0, le=1, description="the same, if it comes from whole items that turn")
+    largest: Series[float] = pa.Field(ge=0, le=1, description="of the comparison that is hardest to find")
     log_odds: Series[float] = pa.Field(ge=0, nullable=True, description="smallest difference of log-odds, by model A")
     item_share: Series[float] = share_field("of the squared standard error: what a persona does to single items, doubt")
     answer_share: Series[float] = share_field("of it: single answers")

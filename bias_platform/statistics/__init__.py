@@ -4,11 +4,8 @@ Not here: anything that knows personas, posts or studies (analysis), files and t
 (reports). Nothing here imports dagster, torch or another room, so that it can be used as a library by itself.
 """
 
-from bias_platform.statistics.average_effects import AverageEffects, average_effects
-from bias_platform.statistics.average_probabilities import average_probabilities
 from bias_platform.statistics.bootstrap_intervals import BootstrapResult
 from bias_platform.statistics.bootstrap_test import BootstrapTest, bootstrap_likelihood_ratio_test
-from bias_platform.statistics.category_probabilities import category_probabilities
 from bias_platform.statistics.contrast_tables import contrast_degrees_of_freedom, contrast_table, fixed_contrasts
 from bias_platform.statistics.contrasts import (
     all_pairs,
@@ -19,18 +16,20 @@ from bias_platform.statistics.contrasts import (
 from bias_platform.statistics.degrees_of_freedom import small_sample_tests
 from bias_platform.statistics.denominator_df import Carrier, carried_df
 from bias_platform.statistics.diagnostics import Diagnostics
-from bias_platform.statistics.equivalence import equivalence, two_one_sided_tests
+from bias_platform.statistics.equivalence_tests import equivalence, two_one_sided_tests
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import Estimates, EstimateSet, contrast
-from bias_platform.statistics.fitted_spread import FittedSpread, fitted_spread
-from bias_platform.statistics.logistic_normal import logistic_normal
+from bias_platform.statistics.logistic_normal_moments import logistic_normal
+from bias_platform.statistics.marginal_effects import AverageEffects, average_effects
 from bias_platform.statistics.marginal_means import marginal_means
 from bias_platform.statistics.marginal_models import MarginalModelFit, fit_gee, fit_glm
+from bias_platform.statistics.marginal_probabilities import average_probabilities
 from bias_platform.statistics.missing_terms import missing_random_effects
 from bias_platform.statistics.mixed_model import fit_mixed_model
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.mode_intervals import conditional_mode_table
 from bias_platform.statistics.multiplicity import adjust_p_values
+from bias_platform.statistics.ordinal_probabilities import category_probabilities
 from bias_platform.statistics.parametric_bootstrap import bootstrap, simulated_design
 from bias_platform.statistics.power import SmallestGap, TermPower, power_of_term, smallest_detectable
 from bias_platform.statistics.power_curve import PowerCurve
@@ -40,6 +39,7 @@ from bias_platform.statistics.separate_logits import SeparateLogits, fit_separat
 from bias_platform.statistics.simulate import simulate_responses
 from bias_platform.statistics.simultaneous import LargestStatistic, largest_statistic
 from bias_platform.statistics.spread import Interval, Spread, within_group_spread
+from bias_platform.statistics.spread_of_fit import FittedSpread, fitted_spread
 from bias_platform.statistics.study_design import Attribute, StudyDesign
 from bias_platform.statistics.study_simulation import simulate_answers, simulate_study
 from bias_platform.statistics.term_tests import likelihood_ratio_test, term_tests, wald_test

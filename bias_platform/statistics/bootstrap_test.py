@@ -166,7 +166,7 @@ def _null_fit(larger: MixedModelFit, smaller: SmallerDesign) -> MixedModelFit:
     with one_blas_thread():
         if smaller.at_zero:
             return fit_without_variance(larger, smaller.design)
-        return fit_design(smaller.design, "joint", "ML")
+        return fit_design(smaller.design, "joint", "ML", larger.quadrature_nodes)
 
 
 def _replicate(

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from bias_platform.statistics.arrays import BoolArray, FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError
-from bias_platform.statistics.logistic_normal import Moments, logistic_normal, logistic_normal_mean
+from bias_platform.statistics.logistic_normal_moments import Moments, logistic_normal, logistic_normal_mean
 from bias_platform.statistics.marginal_means import predictor_columns
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.random_terms import FactorShape

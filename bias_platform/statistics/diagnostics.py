@@ -14,7 +14,8 @@ from bias_platform.statistics.response import GAUSSIAN, ORDINAL
 
 FEW_LEVELS = 6
 FEW_MINORITY_ANSWERS = 20
-_FAR, _VAGUE = 8.0, 5.0
+FAR, VAGUE = 8.0, 5.0
+"""A coefficient that is farther, with a larger standard error, has no finite estimate."""
 _SETTLED = 0.01
 _HOPELESS = 20.0
 """A deviation with a standard error of so many times itself is not known at all."""
@@ -104,7 +105,7 @@ def diagnose(design: Design, outcome: Outcome) -> Diagnostics:
 
 
 def _separated(fixed_effects: pd.DataFrame) -> tuple[str, ...]:
-    far = (fixed_effects["estimate"].abs() > _FAR) & (fixed_effects["standard_error"] > _VAGUE)
+    far = (fixed_effects["estimate"].abs() > FAR) & (fixed_effects["standard_error"] > VAGUE)
     return tuple(str(name) for name in fixed_effects.index[fixed_effects["standard_error"].isna() | far])
 
 

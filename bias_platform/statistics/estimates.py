@@ -64,6 +64,11 @@ class EstimateSet:
     """(k, p): weights of the fixed effects in each estimate on the link scale, NaN where it cannot be estimated; None
     where they were not kept."""
 
+    @property
+    def usual_scale(self) -> str:
+        """``response`` if there is one, else ``probability``, else the only one there is."""
+        return next((name for name in (RESPONSE, PROBABILITY) if name in self.scales), next(iter(self.scales)))
+
     def on(self, scale: str) -> Estimates:
         """The estimates on one scale."""
         if scale not in self.scales:
@@ -115,7 +120,7 @@ class EstimateSet:
         """
         check_confidence(level, degrees_of_freedom)
         df = _each(degrees_of_freedom, len(self.labels))
-        found = self.on(scale or (RESPONSE if RESPONSE in self.scales else PROBABILITY))
+        found = self.on(scale or self.usual_scale)
         values, errors = found.values, found.standard_errors
         reach = student.ppf(0.5 + level / 2, df) * errors
         statistic = np.divide(values, errors, out=np.full_like(values, np.nan), where=errors > 0)

@@ -71,6 +71,7 @@ def fit_laplace_design(design: Design, standard_errors: StandardErrors, quadratu
         conditional_modes=conditional_modes(engine, layout, at.modes, at.theta),
         theta=at.theta,
         residual_sd=1.0,
+        quadrature_nodes=quadrature_nodes,
         design=design,
     )
 

@@ -63,6 +63,7 @@ def fit_linear_design(design: Design, method: Method, with_sd_errors: bool) -> M
         conditional_modes=conditional_modes(design, problem.layout, found.modes, found.theta, problem.scale),
         theta=found.theta,
         residual_sd=float(np.sqrt(variance)),
+        quadrature_nodes=1,
         design=design,
     )
 

@@ -11,7 +11,7 @@ from bias_platform.statistics.arrays import BoolArray, FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.estimates import CONDITIONAL, LINK, PROBABILITY, RESPONSE, Estimates, EstimateSet
 from bias_platform.statistics.fixed_part import FixedPart
-from bias_platform.statistics.logistic_normal import logistic_normal
+from bias_platform.statistics.logistic_normal_moments import logistic_normal
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.ordinal_design import slope_columns
 from bias_platform.statistics.response import GAUSSIAN, ORDINAL

@@ -82,7 +82,7 @@ class MarginalModelFit:
 
 
 def fit_glm(
-    formula: str, data: pd.DataFrame, clusters: Sequence[str] = (), *, weights: str | None = None
+    formula: str, data: pd.DataFrame, clusters: Sequence[str] | str = (), *, weights: str | None = None
 ) -> MarginalModelFit:
     """Logistic regression without random effects; its effects are marginal (population-averaged).
 
@@ -103,6 +103,7 @@ def fit_glm(
     >>> fit_glm("yes ~ persona", frame, ["item"]).coefficients().round(3)["standard_error"].tolist()
     [0.292, 0.532]
     """
+    clusters = [clusters] if isinstance(clusters, str) else list(clusters)
     if len(clusters) > 2:
         raise ModelError(f"Clusters are asked for in {len(clusters)} ways: give none, one or two groupings.")
     if len(set(clusters)) < len(clusters):

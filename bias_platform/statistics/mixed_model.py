@@ -101,7 +101,20 @@ def by_maximum_likelihood(fit: MixedModelFit) -> MixedModelFit:
     return fit_by_maximum_likelihood(fit.design) if fit.method == "REML" else fit
 
 
-def fit_by_maximum_likelihood(design: Design) -> MixedModelFit:
-    """Fit a design for its likelihood: no standard errors of deviations."""
+def fit_by_maximum_likelihood(design: Design, quadrature_nodes: int = 1) -> MixedModelFit:
+    """Fit a design for its likelihood: no standard errors of deviations.
+
+    Args:
+        quadrature_nodes: those of the fit that its likelihood is compared with.
+    """
     with one_blas_thread():
-        return fit_design(design, "joint", "ML")
+        return fit_design(design, "joint", "ML", quadrature_nodes)
+
+
+def require_laplace(fit: MixedModelFit, what: str) -> None:
+    """Raise `ModelError` where a fit by quadrature would be compared with fits by Laplace's approximation."""
+    if fit.quadrature_nodes > 1:
+        raise ModelError(
+            f"{what} compares likelihoods by Laplace's approximation, but {fit.formula!r} was fitted with "
+            f"{fit.quadrature_nodes} quadrature nodes: fit it without quadrature_nodes."
+        )

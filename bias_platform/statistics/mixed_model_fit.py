@@ -56,6 +56,8 @@ class MixedModelFit:
     residual's deviation."""
     residual_sd: float
     """Of a Gaussian model; 1 otherwise."""
+    quadrature_nodes: int
+    """Of the likelihood that was maximised; 1 is Laplace, or exact if Gaussian."""
     design: Design = field(repr=False)
 
     @property

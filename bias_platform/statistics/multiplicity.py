@@ -31,6 +31,8 @@ def adjust_p_values(p: ArrayLike, method: str = "holm") -> FloatArray:
     known = ~np.isnan(values)
     if ((values[known] < 0) | (values[known] > 1)).any():
         raise ModelError("p values must lie between 0 and 1.")
+    if values.ndim == 0:
+        raise ModelError("A family of p values must be a sequence, not a single number.")
     if not values.size:
         return values.copy()
     order = np.argsort(values, axis=-1)  # NaN last

@@ -20,19 +20,24 @@ from bias_platform.statistics.random_terms import INTERCEPT
 from bias_platform.statistics.response import ORDINAL
 from bias_platform.statistics.threshold_gaps import ThresholdGaps
 
+BARRIER = 3e-3
+"""Answers that every gap between thresholds is taken to hold at least, where this is needed to keep them in order:
+it costs a likelihood ratio less than 0.1 a gap."""
+
 
 def engine_design(design: Design) -> Design:
     """The design that the engine fits: the same one, but of an ordinal outcome the rows at its thresholds."""
     return rows_at_thresholds(design) if design.family == ORDINAL else design
 
 
-def rows_at_thresholds(design: Design, differing: Sequence[str] = ()) -> Design:
+def rows_at_thresholds(design: Design, differing: Sequence[str] = (), least: float = 0.0) -> Design:
     """The binary design of an ordinal one.
 
     Args:
         differing: columns of X whose effects may differ from threshold to threshold (partial proportional odds). Each
             gets a further column a threshold from the second up, ``persona[T.b]:Maybe|Yes``: by how much its effect
             there differs from that at the first threshold.
+        least: answers that every gap is taken to hold at least; with 0, gaps without answers may become negative.
 
     Raises:
         ModelError: a formula without an intercept.
@@ -54,7 +59,7 @@ def rows_at_thresholds(design: Design, differing: Sequence[str] = ()) -> Design:
         pattern=pattern,
         successes=successes[seen],
         trials=trials[seen],
-        gaps=_gaps(design, fixed.patterns),
+        gaps=_gaps(design, fixed.patterns, least),
         origin=np.tile(_empirical_logits(counts), len(design.fixed.patterns)),
     )
 
@@ -101,15 +106,21 @@ def _fixed_at_thresholds(design: Design, differing: Sequence[str]) -> FixedPart:
     )
 
 
-def _gaps(design: Design, patterns: FloatArray) -> ThresholdGaps:
-    """One a distinct gap: a pattern's row at the threshold below a category less that at the one above it."""
+def _gaps(design: Design, patterns: FloatArray, least: float) -> ThresholdGaps:
+    """One a distinct gap: a pattern's row at the threshold below a category less that at the one above it.
+
+    Where effects differ by threshold, some patterns may have no answer in a category between two: nothing but
+    ``least`` then keeps their thresholds in order.
+    """
     counts, cuts = design.category_counts, design.category_counts.shape[1] - 1
     by_pattern = patterns.reshape(-1, cuts, patterns.shape[1])
     rows = (by_pattern[:, :-1] - by_pattern[:, 1:]).reshape(-1, patterns.shape[1])
     inner = [bin_sums(design.pattern, counts[:, k], len(by_pattern)) for k in range(1, cuts)]
     answers = np.column_stack(inner).ravel()
-    distinct, place = np.unique(rows[answers > 0], axis=0, return_inverse=True)
-    return ThresholdGaps(distinct, bin_sums(place.ravel(), answers[answers > 0], len(distinct)))
+    asked = np.repeat(bin_sums(design.pattern, design.trials, len(by_pattern)) > 0, cuts - 1)
+    distinct, place = np.unique(rows[asked], axis=0, return_inverse=True)
+    within = np.maximum(bin_sums(place.ravel(), answers[asked], len(distinct)), least)
+    return ThresholdGaps(distinct[within > 0], within[within > 0])
 
 
 def _empirical_logits(counts: FloatArray) -> FloatArray:

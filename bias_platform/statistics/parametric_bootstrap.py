@@ -4,7 +4,6 @@ A draw is a whole new study of the same design: other items, other wordings (ran
 covariances), other answers. Only what the model leaves out is the same, so that a bootstrap is as right as its model.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -134,10 +133,9 @@ def refit(fit: MixedModelFit, design: Design, standard_errors: StandardErrors = 
     if not _varies(design):
         return None
     method: Method = "ML" if fit.method == "ML" else "REML"
-    nodes = re.search(r"(\d+) nodes", fit.method)
     try:
         with one_blas_thread():
-            return fit_design(design, standard_errors, method, int(nodes[1]) if nodes else 1)
+            return fit_design(design, standard_errors, method, fit.quadrature_nodes)
     except (np.linalg.LinAlgError, ModelError):
         return None
 

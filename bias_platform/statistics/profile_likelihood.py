@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.estimates import check_confidence
-from bias_platform.statistics.mixed_model import by_maximum_likelihood
+from bias_platform.statistics.mixed_model import by_maximum_likelihood, require_laplace
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.profile_targets import COEFFICIENT, Paths, Target, named, targets_of
@@ -79,6 +79,7 @@ def profile_intervals(
         raise ModelError(
             f"The fit of {fit.formula!r} did not converge, so it has no maximum to profile from: see its messages."
         )
+    require_laplace(fit, "A profile")
     targets = _with_restricted(fit, _asked(fit, parameters), parameters) if restricted else _asked(fit, parameters)
     with one_blas_thread():
         paths = Paths(fit if restricted else by_maximum_likelihood(fit))

@@ -76,8 +76,9 @@ def _ordered(parsed: MixedFormula, data: pd.DataFrame, repeats: FloatArray) -> R
     values = _in_order(column[repeats > 0], parsed.response)
     if not 3 <= len(values) <= MOST_CATEGORIES:
         advice = "with two, use family='binomial'" if len(values) < 3 else "with more, use family='gaussian'"
+        kinds = "category" if len(values) == 1 else "categories"
         raise ModelError(
-            f"The outcome {parsed.response!r} of an ordinal model has {len(values)} observed categories "
+            f"The outcome {parsed.response!r} of an ordinal model has {len(values)} observed {kinds} "
             f"({_listed(values)}): 3 to {MOST_CATEGORIES} can be fitted; {advice}."
         )
     category = pd.Index(values).get_indexer(pd.Index(column)).astype(np.int64)

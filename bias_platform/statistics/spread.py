@@ -63,8 +63,10 @@ def within_group_spread(
     The standard deviation is the root of the sample variance less its expectation under pure noise, not below
     zero. Its interval inverts the noncentral chi-square of the homogeneity sum of squares, with scale and
     degrees of freedom matched to the covariance (Satterthwaite): exact where all levels have equal variances
-    and covariances, approximate otherwise. An estimated covariance widens it by the squared ratio of the t to the
-    normal quantile.
+    and covariances, approximate otherwise. For the upper bound the sum of squares counts as at least its median under
+    pure noise: levels that came out nearer each other than noise alone would have them do not show that they are equal,
+    and the bound is never zero where there is noise. An estimated covariance widens it by the squared ratio of the t to
+    the normal quantile.
 
     Args:
         estimates: (k,), k at least 2.
@@ -152,7 +154,8 @@ def _noise_corrected(values: FloatArray, inner: FloatArray, level: float, degree
     tail = 0.5 * (1.0 - level)
     wider = (student.isf(tail, degrees_of_freedom) / norm.isf(tail)) ** 2
     unit, freedom = wider * squares / trace, trace**2 / squares
-    bounds = [_noncentrality(total / unit, freedom, quantile) for quantile in (1.0 - tail, tail)]
+    least = float(chi2.median(freedom))
+    bounds = _noncentrality(total / unit, freedom, 1.0 - tail), _noncentrality(max(total / unit, least), freedom, tail)
     lower, upper = (float(np.sqrt(bound * unit / df)) for bound in bounds)
     return Interval(float(estimate), min(lower, float(estimate)), max(upper, float(estimate)))
 

@@ -15,7 +15,7 @@ from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model import by_maximum_likelihood, fit_by_maximum_likelihood
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
-from bias_platform.statistics.response import GAUSSIAN
+from bias_platform.statistics.response import GAUSSIAN, ORDINAL
 from bias_platform.statistics.small_sample import FTest, SmallSampleTests
 
 GIVEN = "given"
@@ -96,7 +96,9 @@ def likelihood_ratio_test(fit: MixedModelFit, term: str) -> tuple[float, int, fl
     if wider:
         raise ModelError(f"The term {name!r} is contained in {', '.join(wider)}: test that first, or fit without it.")
     columns = fit.design.fixed.terms[name]
-    smaller = fit_by_maximum_likelihood(replace(fit.design, fixed=without_columns(fit.design.fixed, columns)))
+    smaller = fit_by_maximum_likelihood(
+        replace(fit.design, fixed=without_columns(fit.design.fixed, columns)), fit.quadrature_nodes
+    )
     statistic = max(0.0, 2.0 * (by_maximum_likelihood(fit).loglik - smaller.loglik))
     return statistic, len(columns), float(chi2.sf(statistic, len(columns)))
 
@@ -121,6 +123,10 @@ def find_term(design: Design, term: str) -> str:
         ModelError: an unknown term.
     """
     fixed = design.fixed
+    if term == "1" and design.family == ORDINAL:
+        raise ModelError(
+            f"The model {design.formula.text!r} has thresholds in place of an intercept: these are not tested."
+        )
     if term in fixed.terms:
         return term
     wanted = {part.strip() for part in term.split(":")}

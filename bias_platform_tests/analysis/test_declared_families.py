@@ -1,5 +1,7 @@
 """Families that a study declares are adjusted by themselves, beside the headline's."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -51,17 +53,26 @@ def test_families_are_counted_and_told(results: RegressionResults) -> None:
     named = results.tables["test_families"].set_index("family")
     assert named.loc["declared: Gender in the tuned system, these wordings", "tests"] == 3
     assert named.loc["declared: One persona, beyond wording", "method"] == "fdr_by"
-    (told,) = [sentence for sentence in results.summary if sentence.startswith("Declared beforehand.")]
+    (told,) = [sentence for sentence in results.summary if sentence.startswith("Families declared in the study.")]
     assert "“Gender in the tuned system”: " in told
     assert "within the family" in told
 
 
 def test_a_study_without_families_has_none(study_without: RegressionResults) -> None:
     assert study_without.tables["declared_families"].empty
-    assert not any("Declared beforehand" in sentence for sentence in study_without.summary)
+    assert not any("Families declared" in sentence for sentence in study_without.summary)
 
 
 @pytest.fixture(scope="module")
 def study_without() -> RegressionResults:
     """The same without families."""
     return analyse_study(simulate_study(Design(items=20, sizes={"gender": 2}), 8, minimum_minority=5).inputs)
+
+
+def test_a_family_that_cannot_be_compared_says_so() -> None:
+    inputs = simulate_study(Design(items=20, sizes={"gender": 2}), 8, minimum_minority=5).inputs
+    family = TestFamily(title="Nobody that was asked", personas=("race-0",))
+    analysis = inputs.study.analysis.model_copy(update={"families": {"none": family}})
+    study = inputs.study.model_copy(update={"analysis": analysis})
+    results = analyse_study(replace(inputs, study=study))
+    assert any("“Nobody that was asked” could not be compared" in sentence for sentence in results.summary)

@@ -60,6 +60,40 @@ def test_where_nothing_differs_nothing_is_known_of_the_variance() -> None:
     assert np.sqrt(found.total) == pytest.approx(paired_differences(np.zeros((80, 2)), 0.95).standard_error)
 
 
+def test_items_as_far_from_the_mean_as_each_other_know_no_more_than_normal_ones() -> None:
+    """Two items always are; so are halves that answer in opposite ways."""
+    pair = np.array([[1.0, 0.0], [0.0, 1.0]])
+    found = GapVariance(pair, pair[:, :, None], STILL).predicted(2, 1, beyond=False)
+    assert found.known_df == pytest.approx([8 / 5] * 2)
+    halves = np.repeat([[1.0], [-1.0]], 20, axis=0)
+    found = GapVariance(halves, halves[:, :, None], STILL).predicted(40, 1, beyond=False)
+    assert found.known_df == pytest.approx([39.0])
+
+
+def test_the_cap_is_what_normal_gaps_with_one_control_have() -> None:
+    """4,000 studies: degrees of freedom of the mean of 6 variances, within 3 standard errors (2.2 % each)."""
+    rng, items, personas = np.random.default_rng(3), 20, 6
+    cells = rng.standard_normal((4000, items, personas + 1))
+    pooled = (cells[:, :, 1:] - cells[:, :, :1]).var(axis=1, ddof=1).mean(axis=1)
+    expected = (items - 1) * 4 * personas / (personas + 3)
+    assert 2 * pooled.mean() ** 2 / pooled.var() == pytest.approx(expected, rel=0.07)
+
+
+def test_items_without_a_pair_do_not_count() -> None:
+    whole = _answered(np.random.default_rng(4), 0.4)
+    lacking = whole.copy()
+    lacking[:10, 0] = np.nan
+    lacking[10:12] = np.nan
+    full, part = (GapVariance(one.mean(axis=2), one, STILL) for one in (whole, lacking))
+    assert part.paired.tolist() == [0.7] + [0.95] * 4
+    assert part.predicted(80, 3, beyond=False).items.tolist() == [56.0] + [76.0] * 4
+    own = paired_differences(lacking.mean(axis=2), 0.95)
+    found = part.predicted(40, 3, beyond=False)
+    assert np.sqrt(found.total) == pytest.approx(own.standard_error, rel=1e-12)
+    assert found.df == pytest.approx(own.df, rel=1e-12)
+    assert (found.known_df < full.predicted(40, 3, beyond=False).known_df * 1.2).all()
+
+
 OF_ITEMS, OF_ANSWERS, OF_WORDINGS = 0.04, 0.3, 0.004
 """Variances of a difference: persona on an item, a single answer, persona in a wording."""
 

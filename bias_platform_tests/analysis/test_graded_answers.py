@@ -71,7 +71,8 @@ def test_without_a_middle_answer_there_is_nothing_ordinal() -> None:
     results = analyse_study(simulate_study(Design(items=20, sizes={"gender": 2}, maybe=0.0), 8).inputs)
     assert results.tables["graded_contrasts"].empty
     assert results.tables["proportional_odds"].empty
-    assert GRADED not in set(results.tables["model_fits"]["model"])
+    fits = results.tables["model_fits"].set_index("model")
+    assert fits.loc[GRADED, "notes"].startswith("no answer that is left is Maybe")
 
 
 def test_grades_are_named_by_the_options_of_the_task(study: SimulatedStudy) -> None:
@@ -113,3 +114,31 @@ def test_refusals_have_a_logit_of_their_own_against_judgements(refusing: Regress
 
 def test_a_study_in_which_everything_is_judged_has_no_such_table(raised: RegressionResults) -> None:
     assert raised.tables["other_outcomes"].empty
+
+
+def test_failed_calls_do_not_hide_refusals() -> None:
+    """Most calls of one persona fail, and of its others as many are refused as of everybody's."""
+    inputs = simulate_study(DESIGN, 4).inputs
+    table = inputs.predictions.copy()
+    rng = np.random.default_rng(4)
+    refused = rng.random(len(table)) < 0.3
+    failed = (table["persona_id"] == PLANTED) & (rng.random(len(table)) < 0.6)
+    table.loc[refused, ["outcome", "answer"]] = ["refused", None]
+    table.loc[failed, ["outcome", "answer"]] = ["failed", None]
+    found = analyse_study(replace(inputs, predictions=table)).tables["other_outcomes"]
+    planted = found[(found["persona_id"] == PLANTED) & (found["kind"] == "refused")]
+    assert not planted["significant"].any()
+    assert (planted["share"] > 0.2).all()
+    assert (planted["share"] - planted["control_share"]).to_numpy() == pytest.approx(planted["difference"].to_numpy())
+
+
+def test_comparisons_that_the_ordinal_model_cannot_make_are_told() -> None:
+    """A persona that nearly always hears Yes is no part of the ordinal model, but of both readings."""
+    inputs = graded_inputs(5, 0.0)
+    table = inputs.predictions.copy()
+    loud = (table["persona_id"] == PLANTED) & (table["item_id"] > "item00002")
+    table.loc[loud, "answer"] = "Yes"
+    results = analyse_study(replace(inputs, predictions=table))
+    assert PLANTED not in set(results.tables["graded_contrasts"]["persona_id"])
+    (told,) = [sentence for sentence in results.summary if sentence.startswith("Read as ordered grades")]
+    assert "2 in a reading of Yes only; 2 more comparisons not in this model" in told

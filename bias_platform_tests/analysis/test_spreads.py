@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from bias_platform.analysis.answers import prepare_answers
 from bias_platform.analysis.item_pairs import paired_differences
 from bias_platform.analysis.material import gather
-from bias_platform.analysis.spreads import covariance_of_means, dimension_spreads, within_margin
+from bias_platform.analysis.spreads import TIED, covariance_of_means, dimension_spreads, within_margin
 from bias_platform.schemas.results import PRIMARY
 from bias_platform.statistics import within_group_spread
 from bias_platform_tests.analysis.simulated_study import Design, simulate_study
@@ -68,3 +68,13 @@ def test_nor_from_fewer_items_than_the_rule_of_three_asks_for() -> None:
     spreads = dimension_spreads(gather(prepare_answers(study.inputs), PRIMARY, study.inputs.study.analysis))
     assert (spreads["simultaneous_upper"] > 0).all()
     assert not spreads["within_margin"].any()
+
+
+def test_of_equal_personas_none_is_the_highest() -> None:
+    study = simulate_study(Design(items=20, sizes={"gender": 3}, intercepts=(40.0, 0.0)), 2)
+    spreads = dimension_spreads(gather(prepare_answers(study.inputs), PRIMARY, study.inputs.study.analysis))
+    equal = spreads["spread"] < 1e-9
+    assert 0 < equal.sum() < len(spreads)
+    assert (spreads.loc[equal, ["highest", "lowest"]] == TIED).all(axis=None)
+    assert (spreads.loc[~equal, "highest"] != spreads.loc[~equal, "lowest"]).all()
+    assert (spreads.loc[equal, "deviation_upper"] > 0).all()

@@ -129,6 +129,11 @@ RULES: list[tuple[str, Any, str]] = [
     ),
     (
         "studies/first/analysis/families",
+        {"one": {"title": "Sleep"}, "two": {"title": "Sleep"}},
+        "analysis.families.two.title: is the title of family 'one' too; name one otherwise",
+    ),
+    (
+        "studies/first/analysis/families",
         {"one": {"title": "One", "personas": ["nobody"]}},
         "analysis.families.one.personas[0]: there is no persona of these dimensions 'nobody'",
     ),

@@ -18,9 +18,9 @@ from bias_platform.statistics import (
     marginal_means,
     versus_reference,
 )
-from bias_platform.statistics.average_effects import average_effects
 from bias_platform.statistics.counterfactual_means import parameters_of
-from bias_platform.statistics.logistic_normal import logistic_normal
+from bias_platform.statistics.logistic_normal_moments import logistic_normal
+from bias_platform.statistics.marginal_effects import average_effects
 from bias_platform_tests.statistics.golden_cases import GOLDEN, data_of, fit_of
 from bias_platform_tests.statistics.made_designs import named_personas
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_platform.statistics import MixedModelFit, mixed_model
+from bias_platform.statistics import MixedModelFit, laplace_mixed_model, mixed_model
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.choose_layout import cells_of, lay_out
 from bias_platform.statistics.curvature import observed_information
@@ -45,7 +45,7 @@ def plan_of(design: Design, fine: int) -> Elimination:
 
 def fit_with(design: Design, layout: Layout) -> MixedModelFit:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixed_model, "lay_out", lambda _: layout)
+        patch.setattr(laplace_mixed_model, "lay_out", lambda _: layout)
         return mixed_model.fit_design(design)
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
 from bias_platform.statistics import ModelError
-from bias_platform.statistics.equivalence import equivalence, margins_of, two_one_sided_tests
+from bias_platform.statistics.equivalence_tests import equivalence, margins_of, two_one_sided_tests
 from bias_platform.statistics.estimates import Estimates, EstimateSet
 
 

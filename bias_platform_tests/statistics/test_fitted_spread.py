@@ -8,7 +8,7 @@ import pytest
 
 from bias_platform.statistics import MixedModelFit, ModelError, fit_mixed_model, marginal_means, within_group_spread
 from bias_platform.statistics.bootstrap_intervals import BootstrapResult
-from bias_platform.statistics.fitted_spread import FittedSpread, fitted_spread, range_by_inversion
+from bias_platform.statistics.spread_of_fit import FittedSpread, fitted_spread, range_by_inversion
 from bias_platform_tests.statistics.made_designs import named_personas
 
 NOISE = np.diag(np.square([0.1, 0.1, 0.13, 0.08, 0.11])) / 2 + 0.005
@@ -116,7 +116,7 @@ def test_other_scales(family: str, scale: str | None, monkeypatch: pytest.Monkey
         draws = values + np.random.default_rng(seed).normal(0, 0.01, (replicates, len(values)))
         return BootstrapResult(values, draws, np.zeros((replicates, 4), dtype=bool))
 
-    monkeypatch.setattr("bias_platform.statistics.fitted_spread.bootstrap", noisy)
+    monkeypatch.setattr("bias_platform.statistics.spread_of_fit.bootstrap", noisy)
     frame = named_personas(items=10, personas=3, seed=5)
     model = fit_mixed_model("yes ~ persona + (1 | item)", frame, family=family)
     found = fitted_spread(model, "persona", scale=scale, replicates=100)

@@ -12,9 +12,9 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from bias_platform.statistics import ModelError, fit_mixed_model, marginal_estimation, versus_reference
-from bias_platform.statistics.average_probabilities import average_probabilities, average_probabilities_of
 from bias_platform.statistics.marginal_data import MarginalData, collapse_answers
 from bias_platform.statistics.marginal_models import MarginalModelFit, fit_gee, fit_glm, gee_of, glm_of
+from bias_platform.statistics.marginal_probabilities import average_probabilities, average_probabilities_of
 from bias_platform_tests.statistics.marginal_cases import case
 
 

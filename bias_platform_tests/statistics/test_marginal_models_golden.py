@@ -11,9 +11,9 @@ import pytest
 from scipy.special import expit
 
 from bias_platform.statistics import versus_reference
-from bias_platform.statistics.average_probabilities import average_probabilities
 from bias_platform.statistics.marginal_data import collapse_answers
 from bias_platform.statistics.marginal_models import Correlation, MarginalModelFit, fit_gee, fit_glm
+from bias_platform.statistics.marginal_probabilities import average_probabilities
 from bias_platform_tests.statistics.marginal_cases import case, marginal_golden
 
 CASES = ("named", "few", "verbagg", "cbpp")

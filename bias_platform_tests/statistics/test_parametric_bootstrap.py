@@ -12,7 +12,7 @@ from scipy import stats
 
 from bias_platform.statistics import MixedModelFit, ModelError, fit_mixed_model
 from bias_platform.statistics.bootstrap_intervals import BootstrapResult
-from bias_platform.statistics.logistic_normal import logistic_normal
+from bias_platform.statistics.logistic_normal_moments import logistic_normal
 from bias_platform.statistics.parametric_bootstrap import bootstrap, refit, simulated_design, with_response_of
 from bias_platform_tests.statistics.golden_cases import GOLDEN, data_of, fit_of
 from bias_platform_tests.statistics.made_designs import named_personas

@@ -3,10 +3,20 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from bias_platform.statistics import MixedModelFit, ModelError, fit_mixed_model
+from bias_platform.statistics import (
+    MixedModelFit,
+    ModelError,
+    bootstrap_likelihood_ratio_test,
+    fit_mixed_model,
+    likelihood_ratio_test,
+    profile_intervals,
+    proportional_odds_test,
+    term_tests,
+)
 from bias_platform_tests.statistics.ordinal_cases import as_in_r, data_named, golden
 
 BINOMIAL = ("cbpp_1", "cbpp_5", "cbpp_25", "high_1", "high_5", "high_25")
@@ -91,3 +101,26 @@ def test_not_for_gaussian_models() -> None:
     data = data_named("ratings")
     with pytest.raises(ModelError, match="quadrature"):
         fit_mixed_model("dose ~ arm + (1 | rater)", data, family="gaussian", quadrature_nodes=7)
+
+
+@pytest.mark.parametrize("family", ["binomial", "ordinal"])
+def test_likelihood_ratios_of_a_fit_by_quadrature_are_by_quadrature(family: str) -> None:
+    """Few answers of items that differ a lot: there Laplace's likelihood is another one."""
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"item": np.repeat(np.arange(60), 6), "coin": rng.integers(0, 2, 360)})
+    latent = 6.0 * rng.normal(size=60)[data["item"]] + rng.logistic(size=360)
+    data["answer"] = np.digitize(latent, [0.0] if family == "binomial" else [-1.0, 1.0])
+    formula = "answer ~ {} + (1 | item)"
+    wide, narrow = (
+        fit_mixed_model(formula.format(fixed), data, family=family, quadrature_nodes=15) for fixed in ("coin", "1")
+    )
+    expected = 2.0 * (wide.loglik - narrow.loglik)
+    assert likelihood_ratio_test(wide, "coin")[0] == pytest.approx(expected, abs=1e-4)
+    assert term_tests(wide)["lr"].iloc[0] == pytest.approx(expected, abs=1e-4)
+    test = bootstrap_likelihood_ratio_test(wide, "coin", replicates=19, seed=1)
+    assert test.statistic == pytest.approx(expected, abs=1e-4)
+    with pytest.raises(ModelError, match="A profile compares likelihoods by Laplace"):
+        profile_intervals(wide, "item")
+    if family == "ordinal":
+        with pytest.raises(ModelError, match="fitted with 15 quadrature nodes: fit it without"):
+            proportional_odds_test(wide)

@@ -51,6 +51,17 @@ def test_adjustment_is_that_of_r(method: str) -> None:
 def test_adjustment_of_nothing() -> None:
     assert np.isnan(adjust_p_values([np.nan, np.nan])).all()
     assert len(adjust_p_values([])) == 0
+    with pytest.raises(ModelError, match="must be a sequence"):
+        adjust_p_values(0.3)
+
+
+@pytest.mark.parametrize("method", ["holm", "hochberg", "bonferroni", "fdr_bh", "fdr_by"])
+def test_many_families_are_adjusted_along_the_last_axis(method: str) -> None:
+    p = np.random.default_rng(2).random((5, 40)) ** 3
+    p[1, 3] = p[1, 4]
+    p[2, 7] = np.nan
+    for row, found in zip(p, adjust_p_values(p, method), strict=True):
+        np.testing.assert_allclose(found, adjust_p_values(row, method), rtol=1e-12)
 
 
 def test_adjustment_errors() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import chi2, ncx2
 
 from bias_platform.statistics import ModelError, within_group_spread
 
@@ -25,6 +26,19 @@ def test_coverage(uneven: bool, scale: float) -> None:
     if scale == 0.0:
         assert np.mean([s.p < 0.05 for s in spreads]) == pytest.approx(0.05, abs=0.035)
         assert np.mean([s.sd.lower > 0 for s in spreads]) < 0.06
+
+
+def test_levels_nearer_than_noise_are_not_shown_to_be_equal() -> None:
+    """The upper bound is that of a sum of squares at its null median, 3.36 for 4 degrees of freedom."""
+    noise = 0.01 * np.eye(5)
+    nearest = within_group_spread(np.full(5, 0.3), noise).sd
+    scale = np.sqrt(0.01 * chi2.median(4) / ((TRUE - TRUE.mean()) ** 2).sum())
+    at_median = within_group_spread(scale * TRUE, noise).sd
+    assert (nearest.estimate, nearest.lower) == (0.0, 0.0)
+    assert nearest.upper == pytest.approx(at_median.upper, rel=1e-6)
+    bound = 4 * nearest.upper**2 / 0.01
+    assert ncx2.cdf(chi2.median(4), 4, bound) == pytest.approx(0.025, abs=1e-6)
+    assert within_group_spread(1.01 * scale * TRUE, noise).sd.upper > nearest.upper
 
 
 def test_without_noise_both_are_plain() -> None:

@@ -52,8 +52,17 @@ def _draw(axes: Axes, line: pd.DataFrame, number: int, own: bool) -> None:
     axes.plot(line["items"], line["detectable"], color=color, marker=marker, markersize=4, linewidth=width, zorder=3)
     for row in line[line["this_study"]].itertuples():
         axes.annotate(
-            f"{row.detectable:.1f}", (row.items, row.detectable), (5, 6), textcoords="offset points", fontweight="bold"
+            _shown(float(str(row.detectable))),
+            (row.items, row.detectable),
+            (5, 6),
+            textcoords="offset points",
+            fontweight="bold",
         )
+
+
+def _shown(difference: float) -> str:
+    """Cut at 100 points."""
+    return f"{difference:.1f}" if difference < 100 else "100 or more"
 
 
 def _frame(axes: Axes, title: str, table: pd.DataFrame) -> None:

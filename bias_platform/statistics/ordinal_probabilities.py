@@ -8,7 +8,7 @@ import numpy as np
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import CONDITIONAL, PROBABILITY, Estimates, EstimateSet
-from bias_platform.statistics.logistic_normal import logistic_normal
+from bias_platform.statistics.logistic_normal_moments import logistic_normal
 from bias_platform.statistics.marginal_means import grid_averages, reference_grid
 from bias_platform.statistics.mixed_model_fit import MixedModelFit
 from bias_platform.statistics.ordinal_design import slope_columns

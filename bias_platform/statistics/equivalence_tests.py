@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
-from bias_platform.statistics.estimates import PROBABILITY, RESPONSE, EstimateSet, require_columns
+from bias_platform.statistics.estimates import EstimateSet, require_columns
 from bias_platform.statistics.families import NONE
 from bias_platform.statistics.multiplicity import METHODS, adjust_p_values
 
@@ -81,8 +81,11 @@ def margins_of(margin: Margin) -> tuple[FloatArray, FloatArray]:
     >>> [float(end) for end in margins_of(0.05)]
     [-0.05, 0.05]
     """
-    low, high = margin if isinstance(margin, tuple) else (-np.asarray(margin, dtype=float), margin)
-    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    try:
+        low, high = margin if isinstance(margin, tuple) else (-np.asarray(margin, dtype=float), margin)
+        low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    except (TypeError, ValueError) as problem:
+        raise ModelError(f"A margin is a number above 0 or a pair (lower, upper), not {margin!r}.") from problem
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
         raise ModelError(
             f"The margin {margin!r} holds nothing: give a number above 0 for -margin and +margin, or a pair "
@@ -142,7 +145,7 @@ def equivalence(
     """
     if not 0.0 < alpha < 0.5:
         raise ModelError(f"The level alpha of tests for equivalence must lie between 0 and 0.5, not {alpha}.")
-    found = estimates.on(scale or (RESPONSE if RESPONSE in estimates.scales else PROBABILITY))
+    found = estimates.on(scale or estimates.usual_scale)
     values, errors = found.values, np.where(np.isfinite(found.values), found.standard_errors, np.nan)
     df = np.asarray(degrees_of_freedom, dtype=float)
     tests = two_one_sided_tests(values, errors, df, margin=margin)
