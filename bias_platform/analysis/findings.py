@@ -1,6 +1,7 @@
 """Findings below the headline, one function a sentence; empty where a finding does not apply."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from bias_platform.analysis.picked import (
 )
 from bias_platform.analysis.planning_findings import next_study_finding
 from bias_platform.analysis.scored_findings import scored_changes_finding, scored_finding
+from bias_platform.analysis.spreads import TIED
 from bias_platform.catalog.entries import AnalysisSettings
 from bias_platform.errors import counted
 from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
@@ -42,6 +44,11 @@ def _rates(tables: Tables, settings: AnalysisSettings) -> str:
     return f"{rates} Lowest coverage: {share(worst['coverage'])} ({worst['system']})."
 
 
+def _between(shown: dict[str, Any]) -> str:
+    """Which two personas lie farthest apart; nothing where all are equal."""
+    return "" if shown["highest"] == TIED else f" between {shown['highest']} and {shown['lowest']}"
+
+
 def _spread(tables: Tables, settings: AnalysisSettings) -> str:
     table = tested(tables["dimension_spreads"])
     if table.empty:
@@ -50,9 +57,9 @@ def _spread(tables: Tables, settings: AnalysisSettings) -> str:
     shown = largest(found if len(found) else rows, "spread")
     name = quote(str(shown["dimension"]).replace("_", " "))
     apart = (
-        f"{name} in {shown['system']}, {points(shown['spread'])} points between "
-        f"{shown['highest']} and {shown['lowest']} ({simultaneous(shown, settings, signed=False)}; noise-corrected "
-        f"standard deviation {points(shown['deviation'])})"
+        f"{name} in {shown['system']}, {points(shown['spread'])} points{_between(shown)} "
+        f"({simultaneous(shown, settings, signed=False)}; noise-corrected standard deviation "
+        f"{points(shown['deviation'])})"
     )
     scope, pairs = IN_WORDS[str(shown["scope"])], counted(len(rows), "pair")
     if found.empty:

@@ -155,8 +155,8 @@ class DimensionSpreads(Result):
     p_value: Series[float] = share_field("of all its personas being equal")
     p_adjusted: Series[float] = share_field("over the systems x dimensions of the scope")
     significant: Series[bool] = pa.Field(description="p_adjusted below 1 - confidence")
-    highest: Series[str] = pa.Field(description="label of the persona with the largest estimate")
-    lowest: Series[str] = pa.Field(description="label of the persona with the smallest estimate")
+    highest: Series[str] = pa.Field(description="label of the persona with the largest estimate; tie: all are equal")
+    lowest: Series[str] = pa.Field(description="label of the persona with the smallest estimate; tie: all are equal")
     method: Series[str] = pa.Field(isin=METHODS)
 
 
