@@ -17,6 +17,7 @@ from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import EstimateSet, require_columns
 from bias_platform.statistics.families import NONE
+from bias_platform.statistics.marginal_effects import AverageEffects
 from bias_platform.statistics.multiplicity import METHODS, adjust_p_values
 
 EQUIVALENT, DIFFERENT, WITHIN, INCONCLUSIVE = (
@@ -105,7 +106,7 @@ def _tail(distance: FloatArray, error: FloatArray, df: FloatArray) -> FloatArray
 
 
 def equivalence(
-    estimates: EstimateSet,
+    estimates: EstimateSet | AverageEffects,
     margin: Margin,
     *,
     scale: str | None = None,
@@ -117,7 +118,7 @@ def equivalence(
     """Whether each contrast is shown to be different from zero, within a margin, both, or neither.
 
     Args:
-        estimates: contrasts, as from `versus_reference`.
+        estimates: contrasts, as from `versus_reference`; or average effects.
         margin: set beforehand, on the scale asked for: a number above 0, a pair (lower, upper), or arrays of these.
         scale: as for `EstimateSet.frame`.
         alpha: level of either test.
@@ -145,6 +146,10 @@ def equivalence(
     """
     if not 0.0 < alpha < 0.5:
         raise ModelError(f"The level alpha of tests for equivalence must lie between 0 and 0.5, not {alpha}.")
+    if isinstance(estimates, AverageEffects):
+        estimates = estimates.estimates
+    if not isinstance(estimates, EstimateSet):
+        raise ModelError(f"Equivalence is tested of contrasts or average effects, not of a {type(estimates).__name__}.")
     found = estimates.on(scale or estimates.usual_scale)
     values, errors = found.values, np.where(np.isfinite(found.values), found.standard_errors, np.nan)
     df = np.asarray(degrees_of_freedom, dtype=float)

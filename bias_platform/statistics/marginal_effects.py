@@ -13,7 +13,7 @@ from bias_platform.statistics.counterfactual_comparisons import Comparison, comp
 from bias_platform.statistics.counterfactual_means import Averager, Rows, parameters_of
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.estimates import CONDITIONAL, PROBABILITY, RESPONSE, Estimates, EstimateSet
-from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mixed_model_fit import MixedModelFit, require_mixed_fit
 from bias_platform.statistics.response import GAUSSIAN, ORDINAL
 
 At = Literal["integrated", "conditional"]
@@ -101,6 +101,7 @@ def average_effects(
     ('probability', ['b - a', 'c - a'], True)
     """
     groups = [by] if isinstance(by, str) else list(by)
+    require_mixed_fit(fit, "An average effect")
     _check(fit, variable, groups, at, uncertainty)
     if uncertainty == "simulation" and (draws < FEWEST_DRAWS or seed < 0):
         raise ModelError(f"Simulate with at least {FEWEST_DRAWS} draws and a seed from 0 up, not {draws} and {seed}.")

@@ -12,7 +12,7 @@ from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.estimates import CONDITIONAL, LINK, PROBABILITY, RESPONSE, Estimates, EstimateSet
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.logistic_normal_moments import logistic_normal
-from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mixed_model_fit import MixedModelFit, require_mixed_fit
 from bias_platform.statistics.ordinal_design import slope_columns
 from bias_platform.statistics.response import GAUSSIAN, ORDINAL
 
@@ -125,6 +125,7 @@ def reference_grid(
     fit: MixedModelFit, by: Sequence[str], at: Mapping[str, Sequence[Any]]
 ) -> tuple[pd.DataFrame, IntArray]:
     """All combinations of the fixed variables (rows) and which combination of ``by`` each row belongs to."""
+    require_mixed_fit(fit, "A marginal mean")
     fixed = fit.design.fixed
     known = [*fixed.levels, *(name for name in fixed.centers if name not in fixed.levels)]
     for name in [*by, *at]:

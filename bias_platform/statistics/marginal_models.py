@@ -154,6 +154,8 @@ def fit_gee(
     >>> round(fit_gee("yes ~ persona", frame, "item").working_correlation, 3)
     -0.667
     """
+    if not isinstance(cluster, str):
+        raise ModelError(f"A GEE has one grouping, the name of a column, not {cluster!r}; fit_glm takes two.")
     return gee_of(collapse_answers(formula, data, [cluster], weights), correlation, small_sample)
 
 

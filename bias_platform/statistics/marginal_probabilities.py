@@ -20,7 +20,8 @@ def average_probabilities(fit: MarginalModelFit, by: Sequence[str] | str) -> Est
 
     All other variables keep their values, each answer counting alike, so that `versus_reference` of the result gives
     average differences. Errors by the delta method from the model's covariance; the answers' other variables are taken
-    as given. Both scales are population-averaged: ``link`` is attenuated against a mixed model.
+    as given. Both scales are population-averaged: ``link`` is attenuated against a mixed model. Give
+    ``degrees_of_freedom=fit.degrees_of_freedom`` to `EstimateSet.frame`, which cannot know them.
 
     Args:
         fit: from `fit_glm` or `fit_gee`.
@@ -38,6 +39,11 @@ def average_probabilities(fit: MarginalModelFit, by: Sequence[str] | str) -> Est
     >>> average_probabilities(fit, "persona").frame("probability")["estimate"].round(3).tolist()
     [0.4, 0.6]
     """
+    if not isinstance(fit, MarginalModelFit):
+        raise ModelError(
+            f"Average probabilities are those of a fit by fit_glm or fit_gee, not of a {type(fit).__name__}: a mixed "
+            "model has average_effects and marginal_means."
+        )
     return average_probabilities_of([fit], by)[0]
 
 

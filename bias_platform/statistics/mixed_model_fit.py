@@ -8,6 +8,7 @@ import pandas as pd
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.design import Design
 from bias_platform.statistics.diagnostics import Diagnostics
+from bias_platform.statistics.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,12 @@ class MixedModelFit:
             else:
                 variance += (factor**2).sum()
         return np.sqrt(variance)
+
+
+def require_mixed_fit(fit: object, what: str) -> None:
+    """Raise `ModelError` where something else than a fitted mixed model is given."""
+    if not isinstance(fit, MixedModelFit):
+        raise ModelError(
+            f"{what} takes a fit by fit_mixed_model, not a {type(fit).__name__}"
+            f"{': its means are average_probabilities' if hasattr(fit, 'working_correlation') else ''}."
+        )

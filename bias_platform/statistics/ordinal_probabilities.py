@@ -10,7 +10,7 @@ from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import CONDITIONAL, PROBABILITY, Estimates, EstimateSet
 from bias_platform.statistics.logistic_normal_moments import logistic_normal
 from bias_platform.statistics.marginal_means import grid_averages, reference_grid
-from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mixed_model_fit import MixedModelFit, require_mixed_fit
 from bias_platform.statistics.ordinal_design import slope_columns
 from bias_platform.statistics.response import ORDINAL
 
@@ -53,6 +53,7 @@ def category_probabilities(
     >>> found[["group", "category"]].values.tolist()[:3], round(float(found["estimate"][:3].sum()), 9)
     ([['a', 'No'], ['a', 'Maybe'], ['a', 'Yes']], 1.0)
     """
+    require_mixed_fit(fit, "A probability of categories")
     if fit.family != ORDINAL:
         raise ModelError(
             f"Probabilities of categories are those of an ordinal model; this fit is of family {fit.family!r}: "

@@ -19,7 +19,7 @@ from bias_platform.statistics.laplace_mixed_model import StandardErrors
 from bias_platform.statistics.linear_mixed_model import Method
 from bias_platform.statistics.marginal_means import predictor_columns
 from bias_platform.statistics.mixed_model import fit_design
-from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mixed_model_fit import MixedModelFit, require_mixed_fit
 from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.power_replicates import STATES
 from bias_platform.statistics.response import GAUSSIAN, ORDINAL
@@ -113,6 +113,7 @@ def bootstrap(
     >>> found.values.shape, int(found.usable.sum()), found.interval().shape
     ((50, 2), 50, (2, 7))
     """
+    require_mixed_fit(fit, "A bootstrap")
     if replicates < 2 or seed < 0:
         raise ModelError(f"A bootstrap needs 2 or more replicates and a seed from 0 up, not {replicates} and {seed}.")
     if not fit.converged:

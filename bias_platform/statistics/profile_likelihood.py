@@ -14,7 +14,7 @@ from scipy.stats import norm
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.estimates import check_confidence
 from bias_platform.statistics.mixed_model import by_maximum_likelihood, require_laplace
-from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mixed_model_fit import MixedModelFit, require_mixed_fit
 from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.profile_targets import COEFFICIENT, Paths, Target, named, targets_of
 
@@ -74,6 +74,7 @@ def profile_intervals(
     >>> bool(sd["upper"] - sd["estimate"] > sd["estimate"] - sd["lower"] > 0)
     True
     """
+    require_mixed_fit(fit, "A profile")
     check_confidence(level)
     if not fit.converged:
         raise ModelError(

@@ -16,7 +16,7 @@ from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.estimates import check_confidence
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model import require_laplace
-from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mixed_model_fit import MixedModelFit, require_mixed_fit
 from bias_platform.statistics.one_thread import one_blas_thread
 from bias_platform.statistics.optimum import Optimum, find_optimum
 from bias_platform.statistics.ordinal_design import BARRIER, rows_at_thresholds, threshold_names
@@ -191,6 +191,7 @@ def _sums_by_threshold(design: Design, columns: Sequence[str], thresholds: Seque
 
 
 def _asked_terms(fit: MixedModelFit, terms: Sequence[str] | str | None) -> list[str]:
+    require_mixed_fit(fit, "A test of proportional odds")
     if fit.family != ORDINAL:
         raise ModelError(
             f"Proportional odds are an assumption of ordinal models; this fit is of family {fit.family!r}: fit with "

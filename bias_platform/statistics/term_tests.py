@@ -14,7 +14,7 @@ from bias_platform.statistics.design import Design
 from bias_platform.statistics.errors import ModelError, spell_check
 from bias_platform.statistics.fixed_part import FixedPart
 from bias_platform.statistics.mixed_model import by_maximum_likelihood, fit_by_maximum_likelihood
-from bias_platform.statistics.mixed_model_fit import MixedModelFit
+from bias_platform.statistics.mixed_model_fit import MixedModelFit, require_mixed_fit
 from bias_platform.statistics.response import GAUSSIAN, ORDINAL
 from bias_platform.statistics.small_sample import FTest, SmallSampleTests
 
@@ -72,6 +72,7 @@ def term_tests(
     >>> int(tests["df"][0]), float(tests["denominator_df"][0]), tests["carrier"][0], bool(tests["lr_p"][0] < 0.01)
     (2, 398.0, 'residual', True)
     """
+    require_mixed_fit(fit, "A test of terms")
     asked = [terms] if isinstance(terms, str) else terms
     names = _all_terms(fit) if asked is None else [find_term(fit.design, term) for term in asked]
     against: Mapping[str, Carrier | SmallSampleTests]
