@@ -23,6 +23,7 @@ from dagster._core.pipes.context import (
 )
 
 from bias_platform.errors import UserError
+from bias_platform.orchestration.message_reader import WholeMessageReader
 from bias_platform.workers.session import USER_ERROR_EXIT
 
 _POLL_SECONDS = 0.1
@@ -90,7 +91,7 @@ def _pipes_session(context: dg.AssetExecutionContext, request: dict[str, Any]) -
     """As `dagster.open_pipes_session`, which however forbids assets that record partitions as they come: it demands
     an output of every asset that opens a session."""
     context_data = build_external_execution_context_data(context, request)
-    handler = PipesMessageHandler(context, dg.PipesTempFileMessageReader())
+    handler = PipesMessageHandler(context, WholeMessageReader())
     injector = dg.PipesTempFileContextInjector()
     with injector.inject_context(context_data) as injected, handler.handle_messages() as read:
         yield PipesSession(
