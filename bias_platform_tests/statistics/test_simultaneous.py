@@ -52,12 +52,12 @@ def test_all_pairs_of_independent_means_are_the_studentized_range(means: int, df
     difference = np.abs(largest.p_values(STATISTICS) - exact)
     assert largest.rank == means - 1
     assert difference.max() < 3e-4
-    assert difference[exact < 0.2].max() < 2e-4  # which directions are drawn depends on the processor's LAPACK
-    assert difference[exact < 0.1].max() < 1.2e-4
+    assert difference[exact < 0.2].max() < 1.5e-4  # which directions are drawn depends on the processor's LAPACK
+    assert difference[exact < 0.1].max() < 1e-4
     tiny = (exact < 0.05) & (exact > 1e-13)
-    assert np.abs(np.log(largest.p_values(STATISTICS)[tiny] / exact[tiny])).max(initial=0.0) < 0.15
+    assert np.abs(np.log(largest.p_values(STATISTICS)[tiny] / exact[tiny])).max(initial=0.0) < 0.11
     assert largest.critical_value(0.95) == pytest.approx(
-        studentized_range_quantile(0.95, means, df) / np.sqrt(2), abs=2e-3
+        studentized_range_quantile(0.95, means, df) / np.sqrt(2), abs=1e-3
     )
 
 
