@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from bias_platform_tests.golden import write_mixed_model_designs as intercepts
+from bias_platform_tests.golden import write_people_designs as people
 from bias_platform_tests.golden import write_random_slope_designs as slopes
 from bias_platform_tests.statistics.golden_cases import GOLDEN, data_of
 
@@ -30,6 +31,7 @@ QUICK = {
     ],
     "make_profiles": ["sleep_intercept", "penicillin", "wine"],
     "make_ordinal": ["wine_7", "proportional_wine", "mixed_wine", "cbpp_5"],
+    "make_people_models": ["people"],
     "make_degrees_of_freedom": ["pastes", "penicillin", "sleepstudy_slopes", "tied_slopes"],
 }
 """Cases that are refitted. Of a script that is not named here but takes names of cases, the first is."""
@@ -41,6 +43,8 @@ DESIGNS: dict[str, Callable[[], pd.DataFrame]] = {
     "nested": intercepts.nested,
     "rare": intercepts.rare,
     "scores": intercepts.scores,
+    "errors": people.errors,
+    "people": people.people,
     "slopes": slopes.slopes,
     "rare_slopes": slopes.rare_slopes,
     "count_slopes": slopes.count_slopes,
