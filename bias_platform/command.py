@@ -1,6 +1,5 @@
 """The `bias-platform` command: what the Dagster UI does not do."""
 
-import os
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,23 +11,33 @@ from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.description import describe_catalog
 from bias_platform.catalog.field_reference import field_reference
 from bias_platform.commands.chosen_study import chosen_study
+from bias_platform.commands.fetch import fetch
+from bias_platform.commands.launches import show_launches
 from bias_platform.commands.ledger import ledger_app
+from bias_platform.commands.materialize import demo, instance_here, materialize, report
 from bias_platform.commands.price import price
 from bias_platform.commands.sentences import CatalogOption, sentences
+from bias_platform.commands.study_import import import_study
+from bias_platform.commands.trace import trace
 from bias_platform.errors import UserError, bullet_list, counted
 from bias_platform.storage.names import REPORT_PAGE, SUMMARY
 from bias_platform.storage.paths import Lake, lake_root
 
 if TYPE_CHECKING:
-    import dagster as dg
-
     from bias_platform.orchestration.house import House
 
 app = typer.Typer(help="Measures social bias in language models.", no_args_is_help=True, pretty_exceptions_enable=False)
 catalog_app = typer.Typer(help="Look at what can be studied.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
+catalog_app.command("import-study")(import_study)
 app.add_typer(ledger_app, name="ledger")
 app.command()(price)
+app.command()(fetch)
+app.command("launches")(show_launches)
+app.command()(demo)
+app.command()(materialize)
+app.command()(report)
+app.command()(trace)
 
 
 @catalog_app.command("check")
@@ -55,41 +64,6 @@ def describe(catalog: CatalogOption = None) -> None:
 def fields() -> None:
     """Prints every field a catalog file may have, with its meaning."""
     typer.echo(field_reference())
-
-
-@app.command()
-def demo() -> None:
-    """Runs the demo study: trains small models on the spot, asks them, writes the report."""
-    with sentences():
-        page = _materialize("demo", None, force=False)
-        typer.echo(f"\nReport:   {page}\nUI:       make ui   (then open the address it prints)")
-
-
-@app.command()
-def materialize(
-    study: Annotated[str | None, typer.Argument(help="the study; default: the only one of the catalog")] = None,
-    catalog: CatalogOption = None,
-    force: Annotated[bool, typer.Option(help="make again what is current; answers are never asked twice")] = False,
-) -> None:
-    """Materializes all that is missing for a study's report, in this process."""
-    with sentences():
-        page = _materialize(catalog, study, force=force)
-        typer.echo(f"\nReport:   {page}")
-
-
-@app.command()
-def report(
-    study: Annotated[str | None, typer.Argument(help="the study; default: the only one of the catalog")] = None,
-    catalog: CatalogOption = None,
-    show: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
-) -> None:
-    """Prints the headline and the path of a study's report."""
-    with sentences():
-        chosen = load_catalog(catalog)
-        page = _report_page(Lake(lake_root(), chosen.name), chosen_study(chosen, study))
-        typer.echo(f"Report:   {page}")
-        if show:
-            webbrowser.open(page.as_uri())
 
 
 @app.command()
@@ -133,7 +107,7 @@ def _published_power(catalog: Catalog, study: str, *, force: bool) -> Path:
     from bias_platform.orchestration.plan import power_plan
     from bias_platform.storage import verify_artifact
 
-    house, instance = _house(catalog), _instance()
+    house, instance = _house(catalog), instance_here()
     sweep_lost_runs(instance)
     definitions = build_definitions(catalog, house.lake)
     execute_plan(definitions, house, power_plan(house, study), instance, typer.echo, force=force)
@@ -167,26 +141,11 @@ def forget(
 def prepare() -> None:
     """Makes the Dagster instance ready: pool limits set, runs whose process is gone marked as failed."""
     with sentences():
-        instance = _instance()
+        instance = instance_here()
         from bias_platform.orchestration.execution import sweep_lost_runs
 
         for run_id in sweep_lost_runs(instance):
             typer.echo(f"run {run_id} had lost its process: marked as failed")
-
-
-def _materialize(catalog: str | None, study: str | None, *, force: bool) -> Path:
-    from bias_platform.orchestration.build import build_definitions
-    from bias_platform.orchestration.execution import execute_plan, sweep_lost_runs
-    from bias_platform.orchestration.plan import study_plan
-
-    chosen = load_catalog(catalog)
-    slug = chosen_study(chosen, study)
-    instance = _instance()
-    sweep_lost_runs(instance)
-    house = _house(chosen)
-    definitions = build_definitions(chosen, house.lake)
-    execute_plan(definitions, house, study_plan(house, slug), instance, typer.echo, force=force)
-    return _report_page(house.lake, slug)
 
 
 def _house(catalog: Catalog) -> "House":
@@ -195,28 +154,11 @@ def _house(catalog: Catalog) -> "House":
     return House.over(catalog, Lake(lake_root(), catalog.name))
 
 
-def _instance() -> "dg.DagsterInstance":
-    from bias_platform.orchestration.execution import prepare_instance
-
-    return prepare_instance(Path(os.environ.get("DAGSTER_HOME", "dagster_home")).absolute())
-
-
 def _text(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--text-file {file} cannot be read as UTF-8 text: {error}") from error
-
-
-def _report_page(lake: Lake, study: str) -> Path:
-    from bias_platform.storage import verify_artifact
-
-    folder = lake.report(study, "regression")
-    manifest = verify_artifact(folder, f"reports/{study}_regression")
-    headline = manifest.facts.get("headline")
-    if headline:
-        typer.echo(f"\n{headline}\n")
-    return folder / REPORT_PAGE
 
 
 def _counts(catalog: Catalog) -> str:
@@ -244,8 +186,9 @@ def _checked_data(catalog: Catalog) -> Iterator[str]:
         except UserError as error:
             yield f"not read: {error}"
             continue
-        if entry.path and not Path(resolved.path or "").exists():
-            yield f"not read: corpus '{slug}' has no file at {resolved.path}"
+        if resolved.path and not Path(resolved.path).exists():
+            hint = f"; run `bias-platform fetch {slug}`" if entry.download else ""
+            yield f"not read: corpus '{slug}' has no file at {resolved.path}{hint}"
             continue
         try:
             posts = len(read_corpus(slug, resolved).items)

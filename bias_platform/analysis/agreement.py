@@ -23,7 +23,7 @@ def human_agreement(
     """
     if humans is None or humans.empty:
         return pd.DataFrame(), []
-    majority, messages = _majority(humans, cube.items)
+    majority, messages = human_majority(humans, cube.items)
     known = np.isfinite(majority)
     if known.sum() < 2:
         return pd.DataFrame(), [*messages, "Fewer than two items have a human majority: agreement is not computed."]
@@ -38,7 +38,7 @@ def human_agreement(
     return table[table["answers"] > 0].reset_index(drop=True), messages
 
 
-def _majority(humans: pd.DataFrame, items: tuple[str, ...]) -> tuple[FloatArray, list[str]]:
+def human_majority(humans: pd.DataFrame, items: tuple[str, ...]) -> tuple[FloatArray, list[str]]:
     """1 or 0 for each item; NaN where people tie or nobody was asked."""
     table = humans.set_index("item_id").reindex(list(items))
     share = (table["yes"] / table["annotators"]).to_numpy(float)

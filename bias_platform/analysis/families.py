@@ -15,9 +15,32 @@ _FAMILIES = (
     ("graded_contrasts", "grades of each persona against the generic person, all systems"),
     ("other_outcomes", "what is no judgement, each persona against the generic person, all systems and kinds"),
     ("baseline_differences", "each persona against no persona, all systems"),
+    ("wording_effects", "each wording against the mean of wordings, all systems"),
+    ("spread_changes", "changes of spreads between systems, all dimensions"),
+    ("crossed_contrasts", "crossed personas beyond additivity, all systems"),
+    ("crossed_tests", "all interactions of a crossed dimension, all systems"),
+    ("error_rates", "errors by target group against the generic person, all systems, personas and targets"),
+    ("people_gaps", "systems against people of the persona’s group, all systems and personas"),
+    ("people_distances", "distances to people, all systems and personas"),
 )
-_NO_CONTRASTS = ("dimension_spreads",)
-"""Their tests have no joint distribution that is known."""
+_NO_CONTRASTS = (
+    "dimension_spreads",
+    "spread_changes",
+    "crossed_tests",
+    "wording_effects",
+    "error_rates",
+    "people_gaps",
+    "people_distances",
+)
+"""Their tests have no joint distribution that is used."""
+_APART = {
+    "crossed_contrasts": ("kind",),
+    "crossed_tests": ("kind",),
+    "error_rates": ("kind",),
+    "people_gaps": ("source",),
+    "people_distances": ("comparison",),
+}
+"""Columns whose values are families of their own."""
 
 
 def test_families(tables: dict[str, pd.DataFrame], settings: AnalysisSettings) -> pd.DataFrame:
@@ -25,7 +48,8 @@ def test_families(tables: dict[str, pd.DataFrame], settings: AnalysisSettings) -
     rows = []
     for name, meaning in _FAMILIES:
         table = tables[name]
-        keys = [key for key in ("reading", "scope") if key in table.columns]
+        wanted = ("reading", "scope", *_APART.get(name, ()))
+        keys = [key for key in wanted if key in table.columns]
         groups = table.groupby(keys, sort=False) if len(table) and keys else [((), table)] if len(table) else []
         for key, part in groups:
             rows.append(

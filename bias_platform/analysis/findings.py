@@ -7,6 +7,13 @@ import numpy as np
 import pandas as pd
 
 from bias_platform.analysis.declared_families import declared_finding
+from bias_platform.analysis.further_findings import (
+    crossed_finding,
+    error_finding,
+    people_finding,
+    spread_change_finding,
+    wording_finding,
+)
 from bias_platform.analysis.graded_findings import graded_finding, other_outcomes_finding
 from bias_platform.analysis.noise_findings import noise_finding, system_flips_finding
 from bias_platform.analysis.phrases import NOT_ABSENT, are, decimal, points, quote, share
@@ -215,18 +222,23 @@ FINDINGS: tuple[Callable[[Tables, AnalysisSettings], str], ...] = (
     declared_finding,
     _spread,
     _changes,
+    spread_change_finding,
+    crossed_finding,
     scored_finding,
     scored_changes_finding,
     noise_finding,
     system_flips_finding,
     _null,
     _wording,
+    wording_finding,
     _lenient,
     graded_finding,
     other_outcomes_finding,
     _bounds,
     _baseline,
     _humans,
+    error_finding,
+    people_finding,
     _degenerate,
     next_study_finding,
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from bias_platform.catalog.entries import StudyEntry, TaskEntry
+from bias_platform.catalog.entries import CrossedDimension, StudyEntry, TaskEntry
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class StudyInputs:
         served_as: system -> the quantization its base is already served in by its publisher, e.g. fp8.
         texts: table `Items`; used only where the study says that texts may be shown.
         repeats: table `Repeats`, all partitions of the study's noise floor under each other; None: none was measured.
+        judgements: one row a judgement of one annotator: item_id, annotator_id, yes (0/1) and `annotator_<attribute>`;
+            None where it is not known who judged.
+        target_groups: item id -> the group the item is about; items without one are left out.
+        crossed: dimension of the persona set -> which two others it crosses.
     """
 
     predictions: pd.DataFrame
@@ -36,3 +40,6 @@ class StudyInputs:
     served_as: Mapping[str, str] = field(default_factory=dict)
     texts: pd.DataFrame | None = None
     repeats: pd.DataFrame | None = None
+    judgements: pd.DataFrame | None = None
+    target_groups: Mapping[str, str] = field(default_factory=dict)
+    crossed: Mapping[str, CrossedDimension] = field(default_factory=dict)

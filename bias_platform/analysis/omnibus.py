@@ -50,7 +50,7 @@ def carried_degrees(
     if sampled_wordings:
         apart = _scores(cells, factors[:-1], [name for name in tested if name != "template"], keep_last=True)
         wording, wording_df = over_wordings(apart, apart.shape[1])
-    return _degrees(averaged, 0.0 if np.isnan(wording) else wording, wording_df)
+    return degrees_of_scores(averaged, 0.0 if np.isnan(wording) else wording, wording_df)
 
 
 def _cells(data: pd.DataFrame, value: str, factors: Sequence[str]) -> FloatArray:
@@ -88,8 +88,14 @@ def _orthonormal(levels: int) -> FloatArray:
     return contrasts
 
 
-def _degrees(scores: FloatArray, wording: float, wording_df: float) -> Degrees:
-    """Box's degrees for the covariance over items plus `wording` on its diagonal; Satterthwaite's denominator."""
+def degrees_of_scores(scores: FloatArray, wording: float = 0.0, wording_df: float = 1.0) -> Degrees:
+    """Box's degrees for the covariance over items plus `wording` on its diagonal; Satterthwaite's denominator.
+
+    Args:
+        scores: (items, contrasts), of orthonormal contrasts.
+        wording: variance that wordings add to the mean of each contrast.
+        wording_df: its degrees of freedom.
+    """
     items, k = scores.shape
     if items < 2 or k < 1:
         return Degrees(np.nan, np.nan)

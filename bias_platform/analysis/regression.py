@@ -16,6 +16,7 @@ from bias_platform.analysis.declared_families import declared_families
 from bias_platform.analysis.divided_items import divided_items
 from bias_platform.analysis.families import test_families
 from bias_platform.analysis.fit_records import Records
+from bias_platform.analysis.further_questions import further_questions
 from bias_platform.analysis.graded_answers import GradedResults, analyse_grades, with_readings
 from bias_platform.analysis.groups import fit_groups
 from bias_platform.analysis.headline import write_headline, write_summary
@@ -87,11 +88,14 @@ def analyse_study(inputs: StudyInputs, say: Say = lambda _: None) -> RegressionR
     agreement, about_humans = human_agreement(answers, cubes[PRIMARY], inputs.humans, settings)
     tables.update(_references(answers, cubes[PRIMARY], settings))
     tables.update(human_agreement=agreement, group_probabilities=groups.probabilities)
+    further = further_questions(inputs, answers, materials[0], say)
+    tables.update(further.tables)
     records = [*(model.records for model in models), grades.records, others.records, groups.records, scores.records]
+    records += further.records
     tables.update(_of_models(records))
     texts = inputs.texts if settings.show_texts else None
     tables["standing_out"] = standing_out(models[0].records.standing, scores.records.standing, answers, texts)
-    messages = [*refusals(models), *(m for one in records for m in one.messages), *about_humans]
+    messages = [*refusals(models), *(m for one in records for m in one.messages), *about_humans, *further.messages]
     return _finished(tables, inputs, answers, messages)
 
 

@@ -57,7 +57,7 @@ def _said(parts: Iterable[str | None]) -> str:
 
 def _corpus(entry: CorpusEntry) -> str:
     leaving = "texts may leave the machine" if entry.text_may_leave_machine else "texts stay on the machine"
-    place = entry.path or "generated"
+    place = entry.path or ("to be fetched" if entry.download else "generated")
     return _said([place, f"reader {entry.reader}", entry.language, entry.sensitivity, entry.licence, leaving])
 
 
@@ -78,9 +78,14 @@ def _model(entry: ModelEntry) -> str:
 
 
 def _adapter(entry: AdapterEntry) -> str:
-    data = entry.training
+    data, elsewhere = entry.training, entry.trained_elsewhere
+    place = elsewhere.folder or f"served at {elsewhere.endpoint}" if elsewhere else None
+    made = f"trained elsewhere ({place})" if place else f"{entry.method} rank {entry.rank}"
+    if data is None:
+        return made
+    shown = f"persona {data.persona} by {data.labels}" if data.personas == "specific" else f"{data.personas} personas"
     shuffled = "attributes shuffled: a negative control" if data.permute_attributes else None
-    return _said([f"{entry.method} rank {entry.rank} on {data.corpus}", f"{data.personas} personas", shuffled])
+    return _said([f"{made} on {data.corpus}", shown, shuffled])
 
 
 def _quantization(entry: QuantizationEntry) -> str:

@@ -8,54 +8,42 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from bias_platform.catalog.agreement_settings import AgreementSettings, GroupSystem, PersonaRun
+from bias_platform.catalog.corpus_settings import ColumnMapping, CorpusEntry, LabelPolicy
 from bias_platform.catalog.engine_settings import Budget, EngineSettings, Price
 from bias_platform.catalog.entry import Entry
 from bias_platform.catalog.family_settings import TestFamily
 from bias_platform.catalog.noise_settings import NoiseFloor
 from bias_platform.catalog.power_settings import PowerSettings
 from bias_platform.catalog.slugs import Slug, SystemSlug
+from bias_platform.catalog.training_settings import AdapterEntry, TrainedElsewhere, TrainingData
 
-
-class ColumnMapping(Entry):
-    """Which column of a raw table holds what."""
-
-    text: str = Field(description="the post itself")
-    id: str | None = Field(None, description="an identifier of the post; without it, the text identifies it")
-    label: str | None = Field(None, description="one label a row (one row an annotation, or already aggregated)")
-    label_counts: dict[str, str] = Field(
-        default_factory=dict,
-        description="column holding how many annotators said so -> an option of the task; columns may share an option",
-    )
-    target_group: str | None = Field(None, description="the group the post is about")
-    annotator: str | None = Field(None, description="who labelled; pseudonymised on reading")
-    annotator_attributes: dict[Slug, str] = Field(
-        default_factory=dict, description="attribute name -> column, e.g. gender: annotatorGender"
-    )
-    split: str | None = Field(None, description="train / dev / test")
-
-
-class CorpusEntry(Entry):
-    """Raw texts with their human labels, from one source."""
-
-    reader: Literal["sbic", "table", "sample"] = Field(
-        "table", description="table: any file, described by `columns`; sbic: the files of SBIC.v2; sample: generated"
-    )
-    path: str | None = Field(
-        None,
-        description="file or folder; ${VARIABLES} are read from the environment; relative to the YAML file",
-    )
-    format: Literal["csv", "jsonl", "parquet"] | None = Field(None, description="default: by file extension")
-    columns: ColumnMapping | None = Field(None, description="what the columns of a table hold; required by `table`")
-    label_values: dict[str, str] = Field(default_factory=dict, description="raw label -> an option of the task")
-    decode_html: bool = Field(False, description="turn &amp; into & and the like")
-    parameters: dict[str, int | float | str] = Field(
-        default_factory=dict, description="for generated corpora: seed and sizes"
-    )
-    language: str = Field("en", description="language of the texts, as a BCP 47 tag")
-    licence: str | None = Field(None, description="under what terms the texts may be used")
-    source: str | None = Field(None, description="where the texts come from")
-    sensitivity: Literal["mild", "offensive", "hateful"] = Field("offensive", description="what a reader must expect")
-    text_may_leave_machine: bool = Field(False, description="whether an HTTP engine may be sent the texts")
+__all__ = [
+    "AdapterEntry",
+    "AgreementSettings",
+    "AnalysisSettings",
+    "Catalog",
+    "ChangeContrast",
+    "ColumnMapping",
+    "CorpusEntry",
+    "CrossedDimension",
+    "GroupSystem",
+    "ItemSample",
+    "LabelPolicy",
+    "ModelEntry",
+    "OptionEntry",
+    "PersonaEntry",
+    "PersonaRun",
+    "PersonaSetEntry",
+    "QuantizationEntry",
+    "ReferenceRecipe",
+    "StudyEntry",
+    "TaskEntry",
+    "TemplateSetEntry",
+    "TrainedElsewhere",
+    "TrainingData",
+    "VisionRecipe",
+]
 
 
 class PersonaEntry(Entry):
@@ -69,6 +57,15 @@ class PersonaEntry(Entry):
     )
 
 
+class CrossedDimension(Entry):
+    """A dimension of intersectional personas: two dimensions of the set, crossed."""
+
+    of: tuple[Slug, Slug] = Field(description="the two dimensions; what they do together is tested beyond their sum")
+    cells: dict[Slug, tuple[Slug, Slug]] = Field(
+        description="persona of this dimension -> the persona of each of the two that it combines"
+    )
+
+
 class PersonaSetEntry(Entry):
     """Personas by dimension, and the control they are compared with."""
 
@@ -76,6 +73,9 @@ class PersonaSetEntry(Entry):
         min_length=1, description="what varies (e.g. gender_identity) -> its personas"
     )
     control: PersonaEntry = Field(description="the generic person: the primary reference")
+    crossed: dict[Slug, CrossedDimension] = Field(
+        default_factory=dict, description="dimension of the set -> which two others it crosses"
+    )
 
 
 class TemplateSetEntry(Entry):
@@ -96,7 +96,11 @@ class TaskEntry(Entry):
     """What is asked of an item, and what counts as an answer."""
 
     version: int = Field(1, ge=1, description="raise it when the meaning changes")
-    question: str = Field(description="contains {content} exactly once and {options} at most once")
+    shown: Literal["text", "picture", "picture-and-text"] = Field("text", description="what of an item is shown")
+    question: str = Field(
+        description="contains {content} exactly once (not at all where only a picture is shown) and {options} at most "
+        "once"
+    )
     answer: Literal["option", "option-list", "sentence", "text"] = Field(
         "option",
         description="option: one of `options`; option-list: a JSON array of them; sentence: fits one of `patterns`; "
@@ -116,6 +120,16 @@ class TaskEntry(Entry):
         return tuple(option.value for option in self.options)
 
 
+class VisionRecipe(Entry):
+    """The part of a reference model that sees: a CLIP encoder whose patches the language part reads as tokens."""
+
+    image_size: int = Field(32, ge=16, le=336, description="pixels a side; pictures are scaled to it")
+    patch_size: int = Field(8, ge=4, le=32, description="pixels a side of a patch; divides image_size")
+    hidden_size: int = Field(64, ge=16, le=1024, description="width of the encoder")
+    layers: int = Field(2, ge=1, le=24, description="blocks of the encoder")
+    heads: int = Field(4, ge=1, le=32, description="attention heads a block")
+
+
 class ReferenceRecipe(Entry):
     """How a reference model is built and trained on the spot, deterministically."""
 
@@ -133,6 +147,8 @@ class ReferenceRecipe(Entry):
     batch_size: int = Field(64, ge=1, description="examples a step")
     learning_rate: float = Field(3e-3, gt=0, description="peak learning rate")
     seed: int = Field(0, description="of the weights, the examples and their order")
+    answer_prefix: str = Field("", description="stands before every answer it learns, e.g. `The meme `")
+    vision: VisionRecipe | None = Field(None, description="of a model that is shown pictures; empty: it reads only")
 
 
 class ModelEntry(Entry):
@@ -159,51 +175,6 @@ class ModelEntry(Entry):
     licence: str | None = Field(None, description="of the weights")
     gated: bool | None = Field(None, description="whether the hub asks for an accepted licence and a token")
     recipe: ReferenceRecipe | None = Field(None, description="how a reference model is built")
-
-
-class TrainingData(Entry):
-    """Which human judgements an adapter learns, and in which persona they are shown."""
-
-    corpus: Slug = Field(description="whose judgements are learnt")
-    split: str | None = Field("train", description="the corpus's split; null: all of it")
-    task: Slug = Field(description="the question that is answered")
-    persona_set: Slug = Field(description="personas the judgements are shown in")
-    template_set: Slug = Field(description="wordings they are shown in, in turn")
-    personas: Literal["matching", "composite"] = Field(
-        "matching",
-        description="matching: the persona of the set whose attributes the annotator has; composite: one phrase "
-        "made of all attributes by composite_pattern",
-    )
-    dimensions: tuple[Slug, ...] = Field((), description="only these dimensions; empty: all")
-    composite_pattern: str | None = Field(None, description="e.g. `{gender} in the United States aged {age}`")
-    composite_values: dict[Slug, dict[str, str]] = Field(
-        default_factory=dict, description="attribute -> raw value -> its words in the composite phrase"
-    )
-    permute_attributes: bool = Field(
-        False, description="shuffle who judged over all judgements: a negative control that must show no bias"
-    )
-    seed: int = Field(0, description="of drawing and shuffling")
-
-
-class AdapterEntry(Entry):
-    """A LoRA adapter trained on human judgements."""
-
-    method: Literal["lora", "qlora"] = Field("lora", description="qlora: the base is held in 4 bits while training")
-    training: TrainingData = Field(description="what it learns")
-    rank: int = Field(16, ge=1, le=512, description="rank of the update matrices")
-    alpha: int = Field(32, ge=1, description="the update is scaled by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the update's input")
-    target_modules: tuple[str, ...] = Field(
-        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
-        description="names of the linear layers that get an update",
-    )
-    learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
-    epochs: float = Field(3, gt=0, description="passes over the examples")
-    batch_tokens: int = Field(32768, ge=64, description="tokens per optimiser step")
-    context: int = Field(8192, ge=32, description="longest example in tokens")
-    warm_up: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the learning rate rises")
-    max_examples: int | None = Field(None, ge=1, description="at most so many examples, drawn by seed")
-    seed: int = Field(0, description="of the weights and the order of examples")
 
 
 class QuantizationEntry(Entry):
@@ -273,6 +244,15 @@ class StudyEntry(Entry):
     )
     analysis: AnalysisSettings = Field(AnalysisSettings(), description="what the report estimates")
     power: PowerSettings = Field(PowerSettings(), description="what is assumed to tell beforehand what it could find")
+    agreement: AgreementSettings | None = Field(
+        None, description="agreement with the model without persona and with people; empty: no such report"
+    )
+    group_systems: tuple[GroupSystem, ...] = Field(
+        (), description="systems tuned on one group, asked in its persona only; beside `systems`"
+    )
+    runs: dict[Slug, PersonaRun] = Field(
+        default_factory=dict, description="slug -> personas launched together; each in one of them; empty: by dimension"
+    )
     noise_floor: NoiseFloor | None = Field(
         None, description="questions asked again, to tell what serving alone moves; empty: not measured"
     )

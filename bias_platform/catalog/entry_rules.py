@@ -5,32 +5,30 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from bias_platform.catalog.corpus_rules import corpus_problems
 from bias_platform.catalog.entries import (
-    AdapterEntry,
     Catalog,
-    CorpusEntry,
     ModelEntry,
-    PersonaSetEntry,
     StudyEntry,
     TaskEntry,
     TemplateSetEntry,
-    TrainingData,
+    VisionRecipe,
 )
 from bias_platform.catalog.noise_rules import noise_problems
+from bias_platform.catalog.persona_rules import persona_set_problems, seen_before
 from bias_platform.catalog.power_settings import PowerSettings
-from bias_platform.catalog.problems import Field, Problem, allowed, field_path, unknown
-from bias_platform.catalog.systems import NO_PERSONA
+from bias_platform.catalog.problems import Field, Problem, allowed, unknown
+from bias_platform.catalog.training_rules import adapter_problems
 
-RESERVED_DIMENSIONS = ("control", "baseline")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 def rule_problems(catalog: Catalog) -> Iterator[Problem]:
     """Every broken rule of every entry."""
     for slug, corpus in catalog.corpora.items():
-        yield from _corpus(corpus, ("corpora", slug))
+        yield from corpus_problems(corpus, ("corpora", slug))
     for slug, persona_set in catalog.persona_sets.items():
-        yield from _persona_set(persona_set, ("persona_sets", slug))
+        yield from persona_set_problems(persona_set, ("persona_sets", slug))
     for slug, template_set in catalog.template_sets.items():
         yield from _template_set(template_set, ("template_sets", slug, "templates"))
     for slug, task in catalog.tasks.items():
@@ -38,52 +36,9 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
     for slug, model in catalog.models.items():
         yield from _model(model, ("models", slug))
     for slug, adapter in catalog.adapters.items():
-        yield from _adapter(adapter, ("adapters", slug))
+        yield from adapter_problems(adapter, ("adapters", slug))
     for slug, study in catalog.studies.items():
         yield from _study(study, ("studies", slug))
-
-
-def _corpus(corpus: CorpusEntry, place: Field) -> Iterator[Problem]:
-    if corpus.reader != "sample" and corpus.path is None:
-        yield Problem((*place, "path"), f"is required by the reader '{corpus.reader}'; name the file or folder")
-    if corpus.reader == "table" and corpus.columns is None:
-        yield Problem((*place, "columns"), "is required by the reader 'table'; say at least which column is the `text`")
-    if corpus.reader != "table" and corpus.columns is not None:
-        yield Problem((*place, "columns"), f"is not used by the reader '{corpus.reader}'; remove it or use 'table'")
-    if corpus.reader == "table" and corpus.parameters:
-        yield Problem((*place, "parameters"), "is not used by the reader 'table'; remove it")
-    if corpus.label_values and (corpus.columns is None or corpus.columns.label is None):
-        yield Problem((*place, "label_values"), "is used only with `columns.label`; add that column or remove this")
-    if corpus.columns is not None and corpus.columns.label is not None and corpus.columns.label_counts:
-        yield Problem((*place, "columns", "label_counts"), "cannot stand beside `label`; keep one of them")
-
-
-def _persona_set(persona_set: PersonaSetEntry, place: Field) -> Iterator[Problem]:
-    ids: dict[str, str] = {}
-    phrases: dict[str, str] = {}
-    named = [
-        (persona, (*place, "dimensions", dimension, index))
-        for dimension, personas in persona_set.dimensions.items()
-        for index, persona in enumerate(personas)
-    ]
-    for dimension, personas in persona_set.dimensions.items():
-        where = (*place, "dimensions", dimension)
-        if dimension in RESERVED_DIMENSIONS:
-            yield Problem(where, f"the name is taken by the {dimension} itself; rename the dimension")
-        if not personas:
-            yield Problem(where, "holds no persona; add one or remove the dimension")
-    for persona, where in [*named, (persona_set.control, (*place, "control"))]:
-        if persona.id == NO_PERSONA:
-            yield Problem((*where, "id"), f"'{NO_PERSONA}' is taken by the baseline without a persona; rename it")
-        yield from _seen_before(ids, persona.id, (*where, "id"), "the persona id")
-        yield from _seen_before(phrases, persona.phrase, (*where, "phrase"), "the phrase")
-
-
-def _seen_before(seen: dict[str, str], value: str, where: Field, what: str) -> Iterator[Problem]:
-    """Two personas with one id share a partition, two with one phrase share their questions: neither may be."""
-    if value in seen:
-        yield Problem(where, f"{what} '{value}' stands already in {seen[value]}; each may occur once in a set")
-    seen.setdefault(value, field_path(where))
 
 
 def _template_set(template_set: TemplateSetEntry, place: Field) -> Iterator[Problem]:
@@ -91,7 +46,7 @@ def _template_set(template_set: TemplateSetEntry, place: Field) -> Iterator[Prob
     for template_id, text in template_set.templates.items():
         where = (*place, template_id)
         yield from _placeholders(text, where, once=("persona",), at_most_once=())
-        yield from _seen_before(seen, text, where, "the wording")
+        yield from seen_before(seen, text, where, "the wording")
 
 
 def _placeholders(text: str, where: Field, once: tuple[str, ...], at_most_once: tuple[str, ...]) -> Iterator[Problem]:
@@ -110,7 +65,7 @@ def _placeholders(text: str, where: Field, once: tuple[str, ...], at_most_once: 
 
 
 def _task(task: TaskEntry, place: Field) -> Iterator[Problem]:
-    yield from _placeholders(task.question, (*place, "question"), once=("content",), at_most_once=("options",))
+    yield from _question(task, (*place, "question"))
     yield from _answer_shape(task, place)
     values = task.option_values
     for index, value in enumerate(values):
@@ -123,6 +78,16 @@ def _task(task: TaskEntry, place: Field) -> Iterator[Problem]:
             if value not in values:
                 yield unknown((*place, name, index), value, "option", values)
     yield from _outcome_rules(task, place)
+
+
+def _question(task: TaskEntry, where: Field) -> Iterator[Problem]:
+    if task.shown == "picture" and "{content}" in task.question:
+        message = "{content} stands for an item's text, and this task shows its picture only; remove it"
+        yield Problem(where, f"{message}, or set `shown` to picture-and-text")
+    elif task.shown == "picture":
+        yield from _placeholders(task.question, where, once=(), at_most_once=("options",))
+    else:
+        yield from _placeholders(task.question, where, once=("content",), at_most_once=("options",))
 
 
 def _answer_shape(task: TaskEntry, place: Field) -> Iterator[Problem]:
@@ -170,7 +135,7 @@ def _outcome_rules(task: TaskEntry, place: Field) -> Iterator[Problem]:
     if both:
         yield Problem((*place, "set_aside"), f"{', '.join(both)} cannot be both a yes and no judgement; remove it here")
     for name in ("positive", "positive_lenient"):
-        if set(task.option_values) <= {*getattr(task, name), *task.set_aside}:
+        if task.options and set(task.option_values) <= {*getattr(task, name), *task.set_aside}:
             yield Problem((*place, name), "leaves no option that counts as no; take one out")
 
 
@@ -186,29 +151,22 @@ def _model(model: ModelEntry, place: Field) -> Iterator[Problem]:
     if model.recipe.hidden_size % (2 * model.recipe.heads):
         message = f"{model.recipe.hidden_size} must be a multiple of twice the heads ({model.recipe.heads})"
         yield Problem((*place, "recipe", "hidden_size"), message)
-
-
-def _adapter(adapter: AdapterEntry, place: Field) -> Iterator[Problem]:
-    if not adapter.target_modules:
-        yield Problem((*place, "target_modules"), "must name at least one module")
-    yield from _composite(adapter.training, (*place, "training"))
-
-
-def _composite(training: TrainingData, place: Field) -> Iterator[Problem]:
-    if training.personas == "matching":
-        for name in ("composite_pattern", "composite_values"):
-            if getattr(training, name):
-                yield Problem((*place, name), "is used only with `personas: composite`; remove it or say composite")
+    if model.recipe.vision is None:
+        if model.kind == "reference" and model.modality == "image-text":
+            message = "image-text needs a reference model that sees; give its recipe a `vision`"
+            yield Problem((*place, "modality"), f"{message}, or say text")
         return
-    if training.composite_pattern is None:
-        yield Problem((*place, "composite_pattern"), "is required by `personas: composite`")
-        return
-    names = _PLACEHOLDER.findall(training.composite_pattern)
-    if not names:
-        yield Problem((*place, "composite_pattern"), "names no attribute; write e.g. {gender} where its value goes")
-    for attribute in training.composite_values:
-        if attribute not in names:
-            yield unknown((*place, "composite_values", attribute), attribute, "attribute in composite_pattern", names)
+    if model.modality != "image-text":
+        yield Problem((*place, "modality"), "must be image-text, because the recipe has a `vision`; set it")
+    yield from _vision(model.recipe.vision, (*place, "recipe", "vision"))
+
+
+def _vision(vision: VisionRecipe, place: Field) -> Iterator[Problem]:
+    if vision.image_size % vision.patch_size:
+        message = f"{vision.patch_size} must divide image_size ({vision.image_size})"
+        yield Problem((*place, "patch_size"), f"{message}: a picture is cut into whole patches")
+    if vision.hidden_size % vision.heads:
+        yield Problem((*place, "hidden_size"), f"{vision.hidden_size} must be a multiple of the heads ({vision.heads})")
 
 
 def _study(study: StudyEntry, place: Field) -> Iterator[Problem]:

@@ -6,17 +6,26 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from bias_platform.catalog.agreement_rules import agreement_problems
 from bias_platform.catalog.entries import (
+    AdapterEntry,
     Catalog,
-    CorpusEntry,
     PersonaSetEntry,
     StudyEntry,
     TaskEntry,
-    TrainingData,
+    TrainedElsewhere,
 )
+from bias_platform.catalog.picture_rules import picture_problems
 from bias_platform.catalog.problems import Field, Problem, allowed, unknown
+from bias_platform.catalog.served_systems import endpoint_of
 from bias_platform.catalog.slugs import SystemSlug
-from bias_platform.catalog.systems import parse_system, study_personas
+from bias_platform.catalog.systems import SystemParts, parse_system, study_personas, study_systems
+from bias_platform.catalog.training_references import (
+    dimension_problems,
+    lessons_problems,
+    options_problems,
+    training_problems,
+)
 from bias_platform.errors import counted
 
 MOST_PARTITIONS = 25_000
@@ -48,18 +57,23 @@ def reference_problems(catalog: Catalog, written: Written) -> Iterator[Problem]:
         yield from _system(catalog, system, ("systems", index), written)
     for slug, model in catalog.models.items():
         if model.recipe is not None:
-            yield from _labels_fit(catalog, model.recipe, ("models", slug, "recipe"))
+            yield from lessons_problems(catalog, model.recipe, ("models", slug, "recipe"))
     for slug, adapter in catalog.adapters.items():
-        yield from _training(catalog, adapter.training, ("adapters", slug, "training"))
+        if adapter.training is not None:
+            yield from training_problems(catalog, adapter.training, ("adapters", slug, "training"))
+        yield from _tuned_bases(adapter, ("adapters", slug, "trained_elsewhere", "api_names"), written)
         if slug in written["models"]:
             yield Problem(
                 ("adapters", slug), "is the slug of a model too, and their examples would collide; rename one"
             )
     for slug, study in catalog.studies.items():
         yield from _study(catalog, study, ("studies", slug))
+    yield from picture_problems(catalog)
     for slug, entry in written["studies"].items():
         for index, system in enumerate(_written_systems(entry)):
             yield from _system(catalog, system, ("studies", slug, "systems", index), written)
+        for index, system in enumerate(_written_group_systems(entry)):
+            yield from _system(catalog, system, ("studies", slug, "group_systems", index, "system"), written)
 
 
 def _names(written: Written) -> Iterator[Problem]:
@@ -78,65 +92,9 @@ def _written_systems(entry: Any) -> list[Any]:
     return systems if isinstance(systems, list) else []
 
 
-def _training(catalog: Catalog, training: TrainingData, place: Field) -> Iterator[Problem]:
-    yield from _labels_fit(catalog, training, place)
-    persona_set = catalog.persona_sets.get(training.persona_set)
-    if persona_set is None:
-        return
-    yield from _dimensions(training.dimensions, persona_set, place)
-    corpus = catalog.corpora.get(training.corpus)
-    if training.personas == "matching" and corpus is not None:
-        yield from _attributes_match(corpus, training, persona_set, place)
-
-
-def _attributes_match(
-    corpus: CorpusEntry, training: TrainingData, persona_set: PersonaSetEntry, place: Field
-) -> Iterator[Problem]:
-    wanted = training.dimensions or tuple(persona_set.dimensions)
-    named = {
-        attribute
-        for dimension in wanted
-        for persona in persona_set.dimensions.get(dimension, ())
-        for attribute in persona.attributes
-    }
-    if not named:
-        message = f"no persona of '{training.persona_set}' has `attributes` to match annotators by; add some"
-        yield Problem((*place, "personas"), f"{message}, or use composite")
-    elif corpus.columns is not None and not named & set(corpus.columns.annotator_attributes):
-        message = f"'{training.corpus}' says none of {', '.join(sorted(named))} of its annotators"
-        yield Problem((*place, "corpus"), f"{message}; map them under `columns.annotator_attributes`")
-
-
-def _labels_fit(catalog: Catalog, entry: Any, place: Field) -> Iterator[Problem]:
-    """The corpus something is trained on has labels."""
-    corpus = catalog.corpora.get(entry.corpus)
-    if corpus is None or corpus.columns is None:
-        return
-    if corpus.columns.label is None and not corpus.columns.label_counts:
-        message = f"'{entry.corpus}' has no human labels to learn from; map `columns.label` or `columns.label_counts`"
-        yield Problem((*place, "corpus"), message)
-    else:
-        yield from _options_fit(catalog, entry, place)
-
-
-def _options_fit(catalog: Catalog, entry: Any, place: Field) -> Iterator[Problem]:
-    """What a corpus calls its labels are options of the task it is used with."""
-    corpus, task = catalog.corpora.get(entry.corpus), catalog.tasks.get(entry.task)
-    if corpus is None or task is None:
-        return
-    for where, value in _corpus_options(corpus):
-        if value not in task.option_values:
-            user = "/".join(map(str, place[:2]))
-            message = f"'{value}' is no option of the task '{entry.task}' ({user} uses both)"
-            yield Problem(("corpora", entry.corpus, *where), f"{message}; {allowed(task.option_values, value)}")
-
-
-def _corpus_options(corpus: CorpusEntry) -> Iterator[tuple[Field, str]]:
-    for raw, option in corpus.label_values.items():
-        yield ("label_values", raw), option
-    if corpus.columns is not None:
-        for column, option in corpus.columns.label_counts.items():
-            yield ("columns", "label_counts", column), option
+def _written_group_systems(entry: Any) -> list[Any]:
+    groups = entry.get("group_systems") if isinstance(entry, dict) else None
+    return [group.get("system") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
 
 
 def _families(study: StudyEntry, persona_set: PersonaSetEntry, place: Field) -> Iterator[Problem]:
@@ -156,12 +114,6 @@ def _families(study: StudyEntry, persona_set: PersonaSetEntry, place: Field) -> 
                 yield unknown((*where, "personas", index), persona, "persona of these dimensions", known)
 
 
-def _dimensions(wanted: tuple[str, ...], persona_set: PersonaSetEntry, place: Field) -> Iterator[Problem]:
-    for index, dimension in enumerate(wanted):
-        if dimension not in persona_set.dimensions:
-            yield unknown((*place, "dimensions", index), dimension, "dimension", persona_set.dimensions)
-
-
 def _system(catalog: Catalog, system: Any, place: Field, written: Written) -> Iterator[Problem]:
     try:
         parts = parse_system(_SYSTEM.validate_python(system))
@@ -175,14 +127,40 @@ def _system(catalog: Catalog, system: Any, place: Field, written: Written) -> It
     for value, section, what in named:
         if value is not None and value not in written[section]:
             yield Problem(place, f"'{system}': there is no {what} '{value}'; {allowed(written[section], value)}")
+    yield from _weights(catalog, system, parts, place)
+
+
+def _weights(catalog: Catalog, system: str, parts: SystemParts, place: Field) -> Iterator[Problem]:
+    """What is adapted or quantized has weights here; a tuned model served elsewhere is named for the base."""
+    adapter = catalog.adapters.get(parts.adapter) if parts.adapter else None
+    elsewhere = adapter.trained_elsewhere if adapter else None
     base = catalog.models.get(parts.base)
-    if base is not None and base.kind == "api" and (parts.adapter or parts.scheme):
+    if elsewhere is not None and elsewhere.endpoint is not None:
+        if parts.base not in elsewhere.api_names:
+            message = f"'{system}': adapter '{parts.adapter}' is served for other bases; add '{parts.base}' to its"
+            yield Problem(place, f"{message} `trained_elsewhere.api_names`, or name one of {_listed(elsewhere)}")
+        if parts.scheme:
+            message = (
+                f"'{system}': adapter '{parts.adapter}' is served at an endpoint, with no weights here to quantize"
+            )
+            yield Problem(place, f"{message}; leave out '@{parts.scheme}'")
+    elif base is not None and base.kind == "api" and (parts.adapter or parts.scheme):
         message = f"'{system}': '{parts.base}' is an API model, which has no weights here to adapt or quantize"
         yield Problem(place, f"{message}; declare what is served as a model of its own, or give it kind 'hub'")
 
 
+def _listed(elsewhere: TrainedElsewhere) -> str:
+    return ", ".join(elsewhere.api_names) or "none"
+
+
+def _tuned_bases(adapter: AdapterEntry, place: Field, written: Written) -> Iterator[Problem]:
+    for base in adapter.trained_elsewhere.api_names if adapter.trained_elsewhere else ():
+        if base not in written["models"]:
+            yield unknown((*place, base), base, "model", written["models"])
+
+
 def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:
-    yield from _options_fit(catalog, study, place)
+    yield from options_problems(catalog, study, place)
     task = catalog.tasks.get(study.task)
     if task is not None:
         yield from _orders(study, task, place)
@@ -190,24 +168,29 @@ def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Proble
     persona_set = catalog.persona_sets.get(study.persona_set)
     if persona_set is None:
         return
-    yield from _dimensions(study.dimensions, persona_set, place)
+    yield from dimension_problems(study.dimensions, persona_set, place)
     yield from _families(study, persona_set, place)
     yield from _groups(study, persona_set, place)
     if study.noise_floor is not None and set(study.dimensions) <= set(persona_set.dimensions):
         yield from _asked_again(study_personas(catalog, study), study.noise_floor.personas, place)
     if set(study.dimensions) <= set(persona_set.dimensions):
         yield from _grid(catalog, study, place)
+        yield from agreement_problems(catalog, study, place)
 
 
 def _engine_fits(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:
     """Endpoints serve api models, and only they do; options can be scored only where there are some."""
-    for index, system in enumerate(study.systems):
+    for index, system in enumerate(study_systems(study)):
         base = catalog.models.get(parse_system(system).base)
-        if base is None or (base.kind == "api") == (study.engine.name == "openai"):
+        served = endpoint_of(catalog, system) is not None
+        if base is None or served == (study.engine.name == "openai"):
             continue
-        where = (*place, "systems", index)
+        own = index < len(study.systems)
+        where = (*place, "systems", index) if own else (*place, "group_systems", index - len(study.systems))
         if base.kind == "api":
             yield Problem(where, f"'{system}' is an API model, which only engine.name: openai can ask")
+        elif served:
+            yield Problem(where, f"'{system}' is served at an endpoint, which only engine.name: openai can ask")
         else:
             yield Problem(where, f"'{system}' has its weights here; engine.name: openai asks models of kind api only")
     task = catalog.tasks.get(study.task)
@@ -220,8 +203,9 @@ def _engine_fits(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[
 def _budget_fits(catalog: Catalog, study: StudyEntry, where: Field) -> Iterator[Problem]:
     if study.budget.money is None:
         return
-    bases = {system: catalog.models.get(parse_system(system).base) for system in study.systems}
-    unpriced = [system for system, base in bases.items() if base and base.kind == "api" and base.price is None]
+    paid = [system for system in study_systems(study) if endpoint_of(catalog, system)]
+    bases = {system: catalog.models.get(parse_system(system).base) for system in paid}
+    unpriced = [system for system, base in bases.items() if base and base.price is None]
     currencies = {base.price.currency for base in bases.values() if base and base.price}
     if unpriced:
         yield Problem(where, f"needs a `price` in the entry of {', '.join(unpriced)}")
@@ -257,7 +241,7 @@ def _asked_again(asked: tuple[str, ...], again: tuple[str, ...], place: Field) -
 
 def _grid(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:
     personas = len(study_personas(catalog, study))
-    keys = len(study.systems) * personas
+    keys = len(study.systems) * personas + len(study.group_systems)
     if keys > MOST_PARTITIONS:
         grid = f"{counted(len(study.systems), 'system')} x {personas} personas are {keys} partitions"
         message = f"{grid}; at most {MOST_PARTITIONS}"

@@ -45,8 +45,28 @@ def parse_system(slug: str) -> SystemParts:
 
 def all_systems(catalog: Catalog) -> tuple[str, ...]:
     """Every system the catalog names, each once: those of its studies in their order, then the extra ones."""
-    named = [slug for study in catalog.studies.values() for slug in study.systems]
+    named = [slug for study in catalog.studies.values() for slug in study_systems(study)]
     return tuple(dict.fromkeys([*named, *catalog.systems]))
+
+
+def study_systems(study: StudyEntry) -> tuple[str, ...]:
+    """Every system that a study asks: those asked in all personas, then those asked in their own group's only."""
+    return tuple(dict.fromkeys([*study.systems, *(group.system for group in study.group_systems)]))
+
+
+def study_cells(catalog: Catalog, study: StudyEntry) -> tuple[tuple[str, str], ...]:
+    """Every (system, persona) that a study asks: the whole product of systems and personas, then the groups' own."""
+    personas = study_personas(catalog, study)
+    whole = [(system, persona) for system in study.systems for persona in personas]
+    return tuple(dict.fromkeys([*whole, *((group.system, group.persona) for group in study.group_systems)]))
+
+
+def labels_of(study: StudyEntry, system: str, persona: str) -> str | None:
+    """The label policy that picks the items asked of a group's system; None: all items of the study."""
+    for group in study.group_systems:
+        if (group.system, group.persona) == (system, persona):
+            return group.labels
+    return None
 
 
 def study_personas(catalog: Catalog, study: StudyEntry) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """One YAML file read safely: plain values, the line of each, duplicate keys found.
 
 Scalars follow YAML 1.2: `Yes`, `No`, `on` and `off` are texts (they are options of tasks), only `true` and `false` are
-booleans, and dates stay texts. Keys are always texts, as written: `0: No` maps the text "0".
+booleans, and dates stay texts. Keys are always texts, as written: `0: No` maps the text "0". `<<: *name` puts the
+fields of an anchored mapping under those written beside it.
 """
 
 import re
@@ -110,8 +111,14 @@ class _Builder:
         return [self.build(child, (*place, index)) for index, child in enumerate(node.value)]
 
     def _mapping(self, node: yaml.MappingNode, place: Field) -> dict[str, Any]:
+        pairs = list(self._pairs(node, place))
+        merged = self._merged(
+            [child for key, child in pairs if _merges(key)], place
+        )  # first: the own fields' lines win
         result: dict[str, Any] = {}
-        for key, child in self._pairs(node, place):
+        for key, child in pairs:
+            if _merges(key):
+                continue
             inner = (*place, key.value)
             if key.value in result:
                 first = self.file.lines[inner]
@@ -119,7 +126,18 @@ class _Builder:
                 continue
             self.file.lines[inner] = key.start_mark.line + 1
             result[key.value] = self.build(child, inner)
-        return result
+        return {**merged, **result}
+
+    def _merged(self, sources: list[yaml.Node], place: Field) -> dict[str, Any]:
+        """The fields that `<<` brings in; of several mappings that have one, the first counts."""
+        fields: dict[str, Any] = {}
+        for source in sources:
+            for part in source.value if isinstance(source, yaml.SequenceNode) else [source]:
+                if isinstance(part, yaml.MappingNode):
+                    fields = {**(self.build(part, place) or {}), **fields}
+                else:
+                    self._complain(part, f"{field_path(place)} has a << that is no mapping; write e.g. <<: *settings")
+        return fields
 
     def _pairs(self, node: yaml.MappingNode, place: Field) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         for key, child in node.value:
@@ -143,3 +161,7 @@ class _Builder:
 
     def _complain(self, node: yaml.Node, sentence: str) -> None:
         self.file.problems.append((node.start_mark.line + 1, sentence))
+
+
+def _merges(key: yaml.ScalarNode) -> bool:
+    return key.value == "<<" and key.style is None

@@ -11,13 +11,14 @@ from bias_platform.errors import UserError
 from bias_platform.inference.cells import CellTable
 from bias_platform.inference.engines.registry import identity_for
 from bias_platform.inference.ledger import Ledger
+from bias_platform.inference.pictures import shown_images
 from bias_platform.inference.recorded_outcomes import Recorder
 from bias_platform.inference.wide_results import read_wide_results
 from bias_platform.models.system import ResolvedSystem, located
 from bias_platform.orchestration.blueprints import Blueprint, Blueprints
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.storage import Lake, read_table, verify_artifact
-from bias_platform.storage.names import ITEMS, PERSONAS, QUESTIONS, SYSTEM
+from bias_platform.storage.names import ITEMS, PERSONAS, PICTURES, QUESTIONS, SYSTEM
 from bias_platform.storage.paths import lake_root
 
 
@@ -45,6 +46,7 @@ def import_file(catalog: Catalog, file: Path, *, study: str, system: str, post_c
         system=resolved,
         settings=entry.engine,
         engine=identity_for(entry.engine, resolved),
+        images=shown_images(items, task.shown, lake.corpus(entry.corpus) / PICTURES),
     )
     path = lake.ledger(system, entry.task)
     with Ledger.open(path, wait=False) as ledger:

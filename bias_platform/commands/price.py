@@ -9,7 +9,7 @@ import typer
 
 from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.entries import StudyEntry
-from bias_platform.catalog.systems import parse_system
+from bias_platform.catalog.served_systems import endpoint_of
 from bias_platform.commands.chosen_study import chosen_study
 from bias_platform.commands.sentences import CatalogOption, sentences
 from bias_platform.errors import UserError
@@ -54,9 +54,9 @@ def _unreachable(catalog: Catalog, study: StudyEntry) -> list[str]:
     """Why a run would stop at once: an endpoint whose address or key the environment does not hold."""
     from bias_platform.inference.endpoints.endpoint import read_endpoint
 
-    models = [catalog.models[parse_system(system).base] for system in study.systems]
+    endpoints = [endpoint_of(catalog, system) for system in study.systems]
     lines = []
-    for endpoint in dict.fromkeys(model.endpoint for model in models if model.kind == "api"):
+    for endpoint in dict.fromkeys(filter(None, endpoints)):
         try:
             read_endpoint(endpoint)
         except UserError as error:

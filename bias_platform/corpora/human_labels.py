@@ -7,6 +7,9 @@ import pandas as pd
 
 from bias_platform.errors import CorpusError
 
+BY_ITEM = ("item_id",)
+"""All judgements of an item are taken together."""
+
 
 def human_yes_share(annotations: pd.DataFrame, positive: Collection[str]) -> pd.DataFrame:
     """How many annotators of each item chose one of the positive options.
@@ -22,16 +25,37 @@ def human_yes_share(annotations: pd.DataFrame, positive: Collection[str]) -> pd.
     return table
 
 
-def modal_label(annotations: pd.DataFrame, priority: Sequence[str]) -> pd.DataFrame:
+def label_shares(annotations: pd.DataFrame, by: Sequence[str] = BY_ITEM, weight: str = "annotators") -> pd.DataFrame:
+    """How much each label weighs among the judgements of an item, or of a group of its annotators.
+
+    Args:
+        annotations: a table `Annotations`.
+        by: columns that say whose judgements are taken together; rows where one is missing do not count.
+        weight: the column of weights, whole numbers.
+
+    Returns:
+        one row a label that somebody gave: the columns `by`, label, n (its weight), total (of all labels), share.
+    """
+    keys = [*by, "label"]
+    counts = annotations.groupby(keys, sort=False)[weight].sum().rename("n").reset_index()
+    counts["total"] = counts.groupby(list(by), sort=False)["n"].transform("sum")
+    return counts.assign(share=counts["n"] / counts["total"])
+
+
+def modal_label(
+    annotations: pd.DataFrame, priority: Sequence[str], by: Sequence[str] = BY_ITEM, weight: str = "annotators"
+) -> pd.DataFrame:
     """The commonest label of each item; among equally common ones the first in `priority`.
 
     Args:
         annotations: a table `Annotations`.
         priority: every label that occurs, the one that wins ties first.
+        by: whose judgements are taken together, as of `label_shares`.
+        weight: what is counted.
 
     Returns:
-        one row an item: item_id, label, share (of annotators who chose it), tied (whether `priority` decided),
-        annotators (n).
+        one row an item (or group of its annotators), sorted: the columns `by`, label, share (of the weight), tied
+        (whether `priority` decided), and the whole weight under the name of its column.
 
     Raises:
         CorpusError: labels that are not in `priority`.
@@ -40,14 +64,14 @@ def modal_label(annotations: pd.DataFrame, priority: Sequence[str]) -> pd.DataFr
     if unknown:
         allowed = ", ".join(priority)
         raise CorpusError(f"no tie priority for the labels {', '.join(unknown)}; the order given is: {allowed}")
-    counts = annotations.groupby(["item_id", "label"], sort=False)["annotators"].sum().rename("n").reset_index()
+    keys = list(by)
+    counts = label_shares(annotations, keys, weight)
     counts["place"] = counts["label"].map({label: place for place, label in enumerate(priority)})
-    by_item = counts.groupby("item_id")["n"]
-    counts["annotators"], counts["top"] = by_item.transform("sum"), by_item.transform("max")
-    best = counts[counts["n"] == counts["top"]].sort_values(["item_id", "place"], kind="stable")
-    tied = best["item_id"].duplicated(keep=False)
-    table = best.assign(tied=tied, share=best["n"] / best["annotators"]).drop_duplicates("item_id")
-    return table[["item_id", "label", "share", "tied", "annotators"]].reset_index(drop=True)
+    top = counts.groupby(keys)["n"].transform("max")
+    best = counts[counts["n"] == top].sort_values([*keys, "place"], kind="stable")
+    tied = best.duplicated(keys, keep=False)
+    table = best.assign(tied=tied).drop_duplicates(keys).rename(columns={"total": weight})
+    return table[[*keys, "label", "share", "tied", weight]].reset_index(drop=True)
 
 
 def majority_label(annotations: pd.DataFrame) -> pd.DataFrame:

@@ -7,13 +7,17 @@ import pandas as pd
 
 from bias_platform.catalog.entries import CorpusEntry
 from bias_platform.corpora.assembly import CorpusTables
+from bias_platform.corpora.exist import exist_files, read_exist
+from bias_platform.corpora.hatred import hatred_files, picture_files, read_hatred
+from bias_platform.corpora.missing_files import how_to_get
+from bias_platform.corpora.pictures import content_hashes
 from bias_platform.corpora.pseudonyms import key_fingerprint
 from bias_platform.corpora.sbic import read_sbic, sbic_files, sbic_tables
 from bias_platform.corpora.table import read_table_corpus
 from bias_platform.errors import CorpusError
 from bias_platform.storage.hashing import file_hash, value_hash
 
-READING_VERSION = 1
+READING_VERSION = 2
 """Raised when the same file gives other tables: part of the data version."""
 
 
@@ -28,9 +32,14 @@ def read_corpus(slug: str, entry: CorpusEntry) -> CorpusTables:
         CorpusError: a missing file, column or option, wrong values, undecodable bytes, no posts; all that can be
             known of a file is said at once.
     """
-    if entry.reader == "sample":
-        return _generated(slug, entry)
-    return read_sbic(slug, entry) if entry.reader == "sbic" else read_table_corpus(slug, entry)
+    readers = {
+        "exist": read_exist,
+        "hatred": read_hatred,
+        "sample": _generated,
+        "sbic": read_sbic,
+        "table": read_table_corpus,
+    }
+    return readers[entry.reader](slug, entry)
 
 
 def source_hash(slug: str, entry: CorpusEntry) -> str:
@@ -47,6 +56,9 @@ def source_hash(slug: str, entry: CorpusEntry) -> str:
         parts["generator"] = GENERATOR_VERSION
     else:
         parts["files"] = {file.name: file_hash(file) for file in _files(slug, entry)}
+    if entry.reader == "hatred":
+        pictures = content_hashes(slug, picture_files(slug, entry))
+        parts["pictures"] = {file.name: digest for file, digest in pictures.items()}
     return value_hash(parts)
 
 
@@ -60,9 +72,10 @@ def _generated(slug: str, entry: CorpusEntry) -> CorpusTables:
 
 
 def _files(slug: str, entry: CorpusEntry) -> list[Path]:
+    folders = {"exist": exist_files, "hatred": hatred_files, "sbic": sbic_files}
+    if entry.reader in folders:
+        return folders[entry.reader](slug, entry)
     path = Path(entry.path or "")
-    if entry.reader == "sbic":
-        return sbic_files(slug, path)
     if not path.is_file():
-        raise CorpusError(f"corpus '{slug}': there is no file {path}; set `path` to where it lies")
+        raise CorpusError(f"corpus '{slug}': there is no file {path}; {how_to_get(slug, entry)}")
     return [path]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bias_platform.catalog.entries import CorpusEntry
 from bias_platform.corpora.assembly import CorpusTables, assemble
+from bias_platform.corpora.missing_files import how_to_get
 from bias_platform.corpora.raw_files import read_columns, row_examples
 from bias_platform.errors import CorpusError, bullet_list
 
@@ -40,10 +41,9 @@ def read_sbic(slug: str, entry: CorpusEntry) -> CorpusTables:
     Raises:
         CorpusError: the path or columns are missing, or offensiveYN holds other codes; all files' problems at once.
     """
-    path = Path(entry.path or "")
     tables: dict[str | None, pd.DataFrame] = {}
     problems: list[str] = []
-    for file in sbic_files(slug, path):
+    for file in sbic_files(slug, entry):
         match = _SPLIT_NAME.search(file.name)
         try:
             tables[SPLITS[match[1].lower()] if match else None] = read_columns(
@@ -57,19 +57,16 @@ def read_sbic(slug: str, entry: CorpusEntry) -> CorpusTables:
     return sbic_tables(slug, entry, tables)
 
 
-def sbic_files(slug: str, path: Path) -> list[Path]:
+def sbic_files(slug: str, entry: CorpusEntry) -> list[Path]:
     """The split files of a folder (not the aggregated ones beside them), or the one file named."""
+    path = Path(entry.path or "")
     if path.is_file():
         return [path]
-    if not path.is_dir():
-        raise CorpusError(
-            f"corpus '{slug}': there is nothing at {path}; unpack SBIC.v2.tgz there, or set `path` to where it lies"
-        )
     files = [file for file in sorted(path.glob("*.csv")) if _SPLIT_NAME.search(file.name) and ".agg." not in file.name]
     if not files:
-        raise CorpusError(
-            f"corpus '{slug}': the folder {path} holds none of SBIC.v2.trn.csv, SBIC.v2.dev.csv, SBIC.v2.tst.csv"
-        )
+        wanted = "SBIC.v2.trn.csv, SBIC.v2.dev.csv, SBIC.v2.tst.csv"
+        there = f"the folder {path} holds none of {wanted}" if path.is_dir() else f"there is nothing at {path}"
+        raise CorpusError(f"corpus '{slug}': {there}; {how_to_get(slug, entry)}")
     return files
 
 
@@ -81,11 +78,6 @@ def sbic_tables(slug: str, entry: CorpusEntry, tables: Mapping[str | None, pd.Da
     labels = _labels(slug, raw["offensiveYN"], entry.label_values)
     key = _judgement_key(raw, list(attributes.values()))
     repeated = key.duplicated()
-    facts: dict[str, Any] = {
-        "rows": len(raw),
-        "rows_of_a_judgement_already_counted": int(repeated.sum()),
-        "judgements_with_two_answers": _conflicts(key, labels),
-    }
     rows = pd.DataFrame(
         {
             "row": raw.index,
@@ -96,12 +88,21 @@ def sbic_tables(slug: str, entry: CorpusEntry, tables: Mapping[str | None, pd.Da
             "annotator": _known(raw["WorkerId"]),
             "label": labels,
             "annotators": 1,
+            "source_rows": _rows_of_judgement(key),
         }
     )
     for name, column in attributes.items():
         rows[f"annotator_{name}"] = _known(_ages(raw[column], width) if name == "age" else raw[column].str.strip())
     rows["target_group"] = _first_known(key, rows["target_group"])
-    return assemble(slug, rows[~repeated].reset_index(drop=True), entry.decode_html, facts)
+    return assemble(slug, rows[~repeated].reset_index(drop=True), entry.decode_html, _facts(key, labels))
+
+
+def _facts(key: pd.DataFrame, labels: pd.Series) -> dict[str, Any]:
+    return {
+        "rows": len(key),
+        "rows_of_a_judgement_already_counted": int(key.duplicated().sum()),
+        "judgements_with_two_answers": _conflicts(key, labels),
+    }
 
 
 def _stacked(tables: Mapping[str | None, pd.DataFrame]) -> pd.DataFrame:
@@ -128,6 +129,12 @@ def _judgement_key(raw: pd.DataFrame, attributes: list[str]) -> pd.DataFrame:
     """Rows that agree in these columns are one judgement. Posts are numbered: pandas compares texts up to a NUL."""
     numbers = {text: number for number, text in enumerate(dict.fromkeys(raw["post"]))}
     return raw[["WorkerId", "HITId", *attributes, "split"]].assign(post=[numbers[text] for text in raw["post"]])
+
+
+def _rows_of_judgement(key: pd.DataFrame) -> pd.Series:
+    """How many rows hold each row's judgement: the weight of a mode over rows, as the study on personas took it."""
+    counts: pd.Series = key.groupby(list(key.columns), sort=False, dropna=False)["post"].transform("size")
+    return counts
 
 
 def _conflicts(key: pd.DataFrame, labels: pd.Series) -> int:

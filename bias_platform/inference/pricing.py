@@ -14,10 +14,11 @@ from bias_platform.catalog.systems import parse_system
 from bias_platform.errors import ArtifactError, ModelLoadError
 from bias_platform.inference.answering import look_up
 from bias_platform.inference.cells import CellTable, SystemIdentity
-from bias_platform.inference.engines.base import EngineIdentity, Usage
+from bias_platform.inference.engines.base import EngineIdentity, Image, Usage
 from bias_platform.inference.engines.registry import SERVED, engine_entry, engine_identity
 from bias_platform.inference.ledger import LedgerRate, LedgerReader
 from bias_platform.inference.local_tokenizer import local_tokenizer, tokenizer_signature
+from bias_platform.inference.pictures import shown_images
 from bias_platform.inference.spending import Spending
 from bias_platform.inference.token_counts import TokenCount, TokenCounter, characters_count
 from bias_platform.models.source import ModelSource
@@ -25,7 +26,7 @@ from bias_platform.models.system import ResolvedSystem, located
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.prompts.sampling import draw_items
 from bias_platform.storage import Lake, read_table
-from bias_platform.storage.names import ITEMS, PERSONAS, QUESTIONS, SYSTEM
+from bias_platform.storage.names import ITEMS, PERSONAS, PICTURES, QUESTIONS, SYSTEM
 
 _UNPUBLISHED = "its questions are not materialized yet, so cells are counted from the catalog, and no tokens"
 
@@ -67,6 +68,8 @@ class _Asked(NamedTuple):
     questions: pd.DataFrame
     items: pd.DataFrame
     renderer: Renderer
+    images: dict[str, Image]
+    """by item id"""
 
     @classmethod
     def read(cls, catalog: Catalog, lake: Lake, study: str) -> Self | None:
@@ -76,8 +79,9 @@ class _Asked(NamedTuple):
             tables = [read_table(folder / name, study) for name in (QUESTIONS, ITEMS, PERSONAS)]
         except ArtifactError:
             return None
-        templates = dict(catalog.template_sets[entry.template_set].templates)
-        return cls(tables[0], tables[1], Renderer(catalog.tasks[entry.task], tables[2], templates))
+        templates, task = dict(catalog.template_sets[entry.template_set].templates), catalog.tasks[entry.task]
+        images = shown_images(tables[1], task.shown, lake.corpus(entry.corpus) / PICTURES)
+        return cls(tables[0], tables[1], Renderer(task, tables[2], templates), images)
 
 
 class _Unknown(NamedTuple):
@@ -188,6 +192,7 @@ class _Pricing:
             system=system,
             settings=self.study.engine,
             engine=engine,
+            images=asked.images,
         )
 
     def _tokens(self, found: _Found, rate: LedgerRate | None) -> TokenCount:

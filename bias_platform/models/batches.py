@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bias_platform.models.chat import EncodedExamples
+from bias_platform.models.example_tokens import EncodedExamples
 
 Indices = npt.NDArray[np.int64]
 _WINDOW = 32

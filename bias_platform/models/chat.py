@@ -4,11 +4,9 @@ Tuning and scoring must see the same tokens: prompt and answer are tokenized apa
 token never depends on what stands before it.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bias_platform.errors import ModelLoadError
@@ -19,17 +17,7 @@ TEMPLATE_VARIABLES: dict[str, Any] = {"date_string": "26 Jul 2024", "enable_thin
 answer. A template that knows neither ignores them."""
 
 
-class EncodedExamples(NamedTuple):
-    """Tokenized chat examples, in the order of their table."""
-
-    tokens: list[npt.NDArray[np.int64]]
-    """prompt, answer, end-of-turn token of each example"""
-    answer_start: npt.NDArray[np.int64]
-    """position of the first answer token of each example"""
-    lengths: npt.NDArray[np.int64]
-    """tokens of each example"""
-    left_out: int
-    """examples longer than the context"""
+_SLOT = "@@the-post-goes-here@@"
 
 
 def require_chat_template(tokenizer: Any, title: str) -> str:
@@ -51,7 +39,7 @@ def chat_template_hash(tokenizer: Any, title: str) -> str:
     return value_hash([require_chat_template(tokenizer, title), TEMPLATE_VARIABLES, tokenizer.special_tokens_map])
 
 
-def render_prompts(tokenizer: Any, chats: Sequence[Sequence[dict[str, str]]]) -> list[str]:
+def render_prompts(tokenizer: Any, chats: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     """Each chat as the text up to where the model's answer begins.
 
     Raises:
@@ -70,6 +58,40 @@ def render_prompts(tokenizer: Any, chats: Sequence[Sequence[dict[str, str]]]) ->
         ) from error
 
 
+def chat_in_parts(messages: Sequence[Mapping[str, str]], pictures: int = 0) -> list[dict[str, Any]]:
+    """Messages as lists of parts, the form that templates of models with pictures expect.
+
+    Args:
+        messages: with `role` and `content`; the last one is the user's.
+        pictures: how many follow its text.
+
+    >>> chat_in_parts([{"role": "user", "content": "Kind?"}], 1)[0]["content"]
+    [{'type': 'text', 'text': 'Kind?'}, {'type': 'image'}]
+    """
+    chat: list[dict[str, Any]] = [
+        {"role": message["role"], "content": [{"type": "text", "text": message["content"]}]} for message in messages
+    ]
+    chat[-1]["content"] += [{"type": "image"} for _ in range(pictures)]
+    return chat
+
+
+def takes_parts_only(tokenizer: Any) -> bool:
+    """Whether the chat template takes a message as a list of parts only, as some models' that read pictures do: given
+    plain text, it leaves the text out without a word."""
+
+    def rendered(content: Any) -> str | None:
+        try:
+            return render_prompts(tokenizer, [[{"role": "user", "content": content}]])[0]
+        except ModelLoadError:
+            return None
+
+    plain = rendered(_SLOT)
+    if plain is not None and plain != rendered(""):
+        return False
+    listed = rendered([{"type": "text", "text": _SLOT}])
+    return listed is not None and _SLOT in listed
+
+
 def tokenize(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of texts that already hold all special tokens they need."""
     return list(tokenizer(list(texts), add_special_tokens=False)["input_ids"]) if len(texts) else []
@@ -82,29 +104,3 @@ def example_chats(examples: pd.DataFrame) -> list[list[dict[str, str]]]:
         ([] if pd.isna(system) else [{"role": "system", "content": system}]) + [{"role": "user", "content": user}]
         for system, user in pairs
     ]
-
-
-def encode_examples(tokenizer: Any, examples: pd.DataFrame, context: int) -> EncodedExamples:
-    """Tokenizes a TrainingExamples table; examples longer than `context` tokens are left out and counted.
-
-    Raises:
-        ModelLoadError: no example fits.
-    """
-    prompts = tokenize(tokenizer, render_prompts(tokenizer, example_chats(examples)))
-    options = sorted(examples["answer"].unique())
-    answers = dict(zip(options, tokenize(tokenizer, options), strict=True))
-    rows = [
-        (prompt, answers[answer])
-        for prompt, answer in zip(prompts, examples["answer"], strict=True)
-        if len(prompt) + len(answers[answer]) < context
-    ]
-    if not rows:
-        raise ModelLoadError(f"none of the {len(examples):,} training examples fits into a context of {context} tokens")
-    end = [tokenizer.eos_token_id]
-    tokens = [np.array(prompt + answer + end, dtype=np.int64) for prompt, answer in rows]
-    return EncodedExamples(
-        tokens=tokens,
-        lengths=np.array([len(ids) for ids in tokens], dtype=np.int64),
-        answer_start=np.array([len(prompt) for prompt, _ in rows], dtype=np.int64),
-        left_out=len(examples) - len(rows),
-    )

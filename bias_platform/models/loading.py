@@ -14,12 +14,13 @@ import transformers
 
 from bias_platform.errors import ModelLoadError
 from bias_platform.models import chat
+from bias_platform.models.adapter_fit import require_same_layers
 from bias_platform.models.four_bit import compute_in, keep_weights_unpacked
 from bias_platform.models.hub import fetch, published_weights
 from bias_platform.models.memory import BYTES_PER_WEIGHT, check_fits
 from bias_platform.models.source import ModelSource
 from bias_platform.models.system import ResolvedSystem
-from bias_platform.models.vision import load_processor, reads_pictures
+from bias_platform.models.vision import kept_from_quantization, load_processor, reads_pictures
 from bias_platform.models.weight_files import Weights, check_weight_files
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -157,12 +158,17 @@ def load_base(folder: Path, source: ModelSource, *, dtype: str, device: str, qua
         source: for dtype and messages.
         dtype: as in `load_system`.
         device: as in `load_system`, resolved.
-        quantization: a transformers quantization configuration, to quantize while reading.
+        quantization: a transformers quantization configuration, to quantize while reading; of a vision-language model
+            only the language part's layers are.
     """
     name = _dtype_name(source, dtype)
     _keep_quiet()
     options = {"quantization_config": quantization} if quantization is not None else {}
-    family = transformers.AutoModelForImageTextToText if reads_pictures(folder) else transformers.AutoModelForCausalLM
+    family = transformers.AutoModelForCausalLM
+    if reads_pictures(folder):
+        family = transformers.AutoModelForImageTextToText
+        if quantization is not None:
+            quantization.llm_int8_skip_modules = kept_from_quantization(folder)
     try:
         model = family.from_pretrained(
             folder,
@@ -198,15 +204,17 @@ def put_adapter(model: Any, adapter: Path, slug: str, name: str = "default") -> 
     try:
         if isinstance(model, peft.PeftModel):
             model.load_adapter(str(adapter), name, is_trainable=False, local_files_only=True)
-            return model
-        return peft.PeftModel.from_pretrained(
-            model, adapter, adapter_name=name, is_trainable=False, local_files_only=True
-        )
+        else:
+            model = peft.PeftModel.from_pretrained(
+                model, adapter, adapter_name=name, is_trainable=False, local_files_only=True
+            )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelLoadError(
             f"the adapter in {adapter} does not fit the base of system '{slug}' ({_first_line(error)}); train it on "
             "this base"
         ) from error
+    require_same_layers(model, adapter / ADAPTER_WEIGHTS, slug, name)
+    return model
 
 
 def _keep_quiet() -> None:

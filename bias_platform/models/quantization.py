@@ -27,6 +27,7 @@ from bias_platform.models.loading import (
     source_folder,
 )
 from bias_platform.models.source import ModelSource
+from bias_platform.models.vision import load_processor, reads_pictures
 from bias_platform.models.weight_files import check_weight_files
 
 CHECK_CHAT = (
@@ -123,7 +124,7 @@ def _unquantized(base: ModelSource, adapter: Path | None, out: Path) -> Iterator
     with tempfile.TemporaryDirectory(dir=out, prefix=".merged-") as temporary:
         model = put_adapter(load_base(folder, base, dtype="auto", device=default_device()), adapter, base.title)
         model.merge_and_unload().save_pretrained(temporary)
-        load_tokenizer(folder, base.title).save_pretrained(temporary)
+        _save_reader(folder, base, Path(temporary))
         del model
         _free()
         yield ModelSource(kind="folder", location=temporary, dtype=base.dtype)
@@ -138,7 +139,7 @@ def _write(source: ModelSource, on_top: Path | None, entry: QuantizationEntry, o
         folder, source, dtype="auto", device=device, quantization=quantization_configuration(entry, dtype)
     ).eval()
     save_quantized(model, out)
-    tokenizer.save_pretrained(out)
+    _save_reader(folder, source, out)
     memory = int(model.get_memory_footprint())
     if on_top is not None:
         model = put_adapter(model, on_top, source.title).eval()
@@ -146,6 +147,12 @@ def _write(source: ModelSource, on_top: Path | None, entry: QuantizationEntry, o
     del model
     _free()
     return _Written(logprobs, dtype, memory)
+
+
+def _save_reader(folder: Path, source: ModelSource, out: Path) -> None:
+    """What makes chats into what the model takes: its processor if it reads pictures, else its tokenizer."""
+    processor = load_processor(folder, source.title) if reads_pictures(folder) else None
+    (processor or load_tokenizer(folder, source.title)).save_pretrained(out)
 
 
 def save_quantized(model: Any, out: Path) -> None:

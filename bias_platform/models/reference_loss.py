@@ -7,6 +7,7 @@ could sway an answer. Deafness: one post shown in two personas must get the same
 changes nothing on a post learnt by heart may tip the scales on a new one.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from bias_platform.models.batches import TokenBatch
+from bias_platform.models.row_inputs import Inputs, joined
 
 _READING, _MEMORY, _DEAFNESS = 0.1, 0.1, 0.3
 
@@ -31,7 +33,7 @@ class ReferenceLoss(torch.nn.Module):
     """A model together with what is only needed to train it.
 
     Args:
-        model: a causal language model.
+        model: a causal language model, or one that reads pictures too.
         personas: how many personas there are to remember.
         answers: token with which each answer begins.
     """
@@ -39,21 +41,31 @@ class ReferenceLoss(torch.nn.Module):
     def __init__(self, model: Any, personas: int, answers: npt.NDArray[np.int64]) -> None:
         super().__init__()
         self.model = model
-        self.memory = torch.nn.Linear(model.config.hidden_size, personas)
+        text = model.config.get_text_config()
+        self.memory = torch.nn.Linear(text.hidden_size, personas)
         self._answers = torch.from_numpy(answers)
-        self._layer = -2 if model.config.num_hidden_layers > 1 else -1
+        self._layer = -2 if text.num_hidden_layers > 1 else -1
 
-    def forward(self, batch: TokenBatch, personas: npt.NDArray[np.int64], echoes: int) -> LossParts:
+    def forward(
+        self, batch: TokenBatch, personas: npt.NDArray[np.int64], echoes: int, inputs: Sequence[Inputs] = ()
+    ) -> LossParts:
         """The loss of a batch.
 
         Args:
             batch: examples with their answers.
             personas: number of each row's persona.
             echoes: the last so many rows show the posts of the first so many again, in other personas.
+            inputs: of each row beside its tokens: pictures.
         """
         tokens = torch.from_numpy(batch.tokens)
         real, answer = torch.from_numpy(batch.real), torch.from_numpy(batch.answer)
-        read = self.model(input_ids=tokens, attention_mask=real.long(), use_cache=False, output_hidden_states=True)
+        read = self.model(
+            input_ids=tokens,
+            attention_mask=real.long(),
+            use_cache=False,
+            output_hidden_states=True,
+            **joined(inputs, "cpu"),
+        )
         entropy = functional.cross_entropy(read.logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none")
         rows, last = torch.arange(len(tokens)), answer.int().argmax(dim=1) - 1
         remembered = self.memory(read.hidden_states[self._layer][rows, last])

@@ -1,6 +1,6 @@
 """What reference models and adapters have in common when they learn: seeds, losses, the step, the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from bias_platform.models.batches import TokenBatch
+from bias_platform.models.row_inputs import Inputs, joined, lengthened
 
 CLIP = 1.0
 """Largest norm of the gradient of one step."""
@@ -62,16 +63,20 @@ def reproducible(seed: int) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def answer_loss(model: Any, batch: TokenBatch, device: str | torch.device) -> AnswerLoss:
+def answer_loss(model: Any, batch: TokenBatch, device: str | torch.device, inputs: Sequence[Inputs] = ()) -> AnswerLoss:
     """Next-token cross-entropy of the answers.
 
-    Logits are computed only where some example of the batch has an answer token: with a vocabulary of 150,000 the
-    logits of whole prompts would be most of the memory.
+    Rows are given what `inputs` says beside their tokens, all of it of the same shapes. Logits are computed only where
+    some example of the batch has an answer token: with a vocabulary of 150,000 the logits of whole prompts would be
+    most of the memory.
     """
     tokens = torch.from_numpy(batch.tokens).to(device)
     real, answer = torch.from_numpy(batch.real).to(device), torch.from_numpy(batch.answer).to(device)
+    beside = joined([lengthened(each, tokens.shape[1]) for each in inputs], device)
     wanted = answer[:, 1:].any(dim=0).nonzero()[:, 0]
-    logits = model(input_ids=tokens, attention_mask=real.long(), use_cache=False, logits_to_keep=wanted).logits
+    logits = model(
+        input_ids=tokens, attention_mask=real.long(), use_cache=False, logits_to_keep=wanted, **beside
+    ).logits
     entropy = functional.cross_entropy(logits.float().transpose(1, 2), tokens[:, wanted + 1], reduction="none")
     here = answer[:, wanted + 1]
     return AnswerLoss(entropy[here].sum(), int(here.sum()))

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,13 @@ import transformers
 from bias_platform.catalog.entries import AdapterEntry
 from bias_platform.errors import ModelLoadError
 from bias_platform.models.batches import Indices, collate, split_by_tokens, token_batches
-from bias_platform.models.chat import EncodedExamples, encode_examples, require_chat_template
+from bias_platform.models.chat import require_chat_template
+from bias_platform.models.example_tokens import EncodedExamples, Seeing, encode_examples, has_pictures
 from bias_platform.models.loading import default_device, load_base, load_tokenizer, source_folder
+from bias_platform.models.row_inputs import Inputs, shapes
 from bias_platform.models.source import ModelSource
 from bias_platform.models.training import TrainingRecord, answer_loss, optimiser_step, reproducible
+from bias_platform.models.vision import load_processor, parts_beside_language, reads_pictures
 from bias_platform.progress import Progress, Report
 
 _MICRO_BATCH_TOKENS = {"cpu": 32_768, "cuda": 8_192}
@@ -26,14 +31,20 @@ _NF4_BYTES_PER_WEIGHT = 0.6  # 4 bits, scales, and the embeddings that stay as t
 
 
 def train_adapter(
-    base: ModelSource, examples: pd.DataFrame, entry: AdapterEntry, out: Path, on_progress: Report
+    base: ModelSource,
+    examples: pd.DataFrame,
+    entry: AdapterEntry,
+    out: Path,
+    on_progress: Report,
+    pictures: Path | None = None,
 ) -> pd.DataFrame:
     """Trains a LoRA adapter on the answers of chat examples and saves it as safetensors.
 
     Each optimiser step sees examples of at most `entry.batch_tokens` tokens together; the loss is the mean
     cross-entropy of the answers' tokens (with the end of the turn). AdamW without weight decay, the learning rate
     rises linearly over `entry.warm_up` of the steps and falls by a half cosine to zero. The same inputs give the same
-    bytes on the same machine's CPU.
+    bytes on the same machine's CPU. Of a vision-language model the language part alone is adapted, unless
+    `entry.target_modules` names a layer of another part with a dot, e.g. `vision_tower.encoder.layers.0.mlp.fc1`.
 
     Args:
         base: what is adapted; it is not changed.
@@ -41,19 +52,22 @@ def train_adapter(
         entry: method, rank, learning rate, epochs, seed; `max_examples` draws that many.
         out: folder to fill; made if it is not there.
         on_progress: told after every step.
+        pictures: folder of the pictures that the examples name.
 
     Returns:
         TrainingLog.
 
     Raises:
         ModelLoadError: the base cannot be loaded, has no chat template or none of the target modules, or no example
-            fits `entry.context`.
+            fits `entry.context`, or examples come with pictures and the base reads text only.
+        UnreadablePictureError: a picture of an example.
     """
     device = default_device()
     folder = source_folder(base, _dtype(base, device), device, _NF4_BYTES_PER_WEIGHT if _is_q(entry) else None)
     tokenizer = load_tokenizer(folder, base.title)
     require_chat_template(tokenizer, base.title)
-    encoded = encode_examples(tokenizer, _drawn(examples, entry), entry.context)
+    drawn = _drawn(examples, entry)
+    encoded = encode_examples(tokenizer, drawn, entry.context, _seeing(folder, base, drawn, pictures))
     with reproducible(entry.seed):
         model = _adapted_model(folder, base, entry, device)
         log = _train(model, encoded, entry, tokenizer.pad_token_id, on_progress)
@@ -63,6 +77,13 @@ def train_adapter(
 
 def _is_q(entry: AdapterEntry) -> bool:
     return entry.method == "qlora"
+
+
+def _seeing(folder: Path, base: ModelSource, examples: pd.DataFrame, pictures: Path | None) -> Seeing | None:
+    if pictures is None or not has_pictures(examples) or not reads_pictures(folder):
+        return None
+    processor = load_processor(folder, base.title)
+    return None if processor is None else Seeing(processor, pictures)
 
 
 def _dtype(base: ModelSource, device: str) -> str:
@@ -93,12 +114,14 @@ def _adapted_model(folder: Path, base: ModelSource, entry: AdapterEntry, device:
     model = load_base(folder, base, dtype=dtype, device=device, quantization=quantization)
     on_gpu = device != "cpu"
     if quantization is not None:
-        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=on_gpu)
+        model = peft.prepare_model_for_kbit_training(
+            model, use_gradient_checkpointing=on_gpu, gradient_checkpointing_kwargs={"use_reentrant": False}
+        )
     elif on_gpu:
         model.gradient_checkpointing_enable()
         model.enable_input_require_grads()
     try:
-        return peft.get_peft_model(model, _lora(entry))
+        return peft.get_peft_model(model, _lora(entry, parts_beside_language(model)))
     except ValueError as error:
         raise ModelLoadError(
             f"model {base.title} has none of the adapter's target_modules ({', '.join(entry.target_modules)}); name "
@@ -106,14 +129,22 @@ def _adapted_model(folder: Path, base: ModelSource, entry: AdapterEntry, device:
         ) from error
 
 
-def _lora(entry: AdapterEntry) -> Any:
+def _lora(entry: AdapterEntry, other_parts: list[str]) -> Any:
     return peft.LoraConfig(
         r=entry.rank,
         lora_alpha=entry.alpha,
         lora_dropout=entry.dropout,
         target_modules=list(entry.target_modules),
+        exclude_modules=_all_but_named(other_parts, entry.target_modules) if other_parts else None,
         task_type="CAUSAL_LM",
     )
+
+
+def _all_but_named(parts: list[str], targets: tuple[str, ...]) -> str:
+    """A pattern of all modules of some parts, those apart that are named with a dot."""
+    named = "|".join(re.escape(target) for target in targets if "." in target)
+    spared = rf"(?!(?:.*\.)?(?:{named})$)" if named else ""
+    return rf"{spared}(?:{'|'.join(map(re.escape, parts))})(?:\..*)?"
 
 
 def _train(model: Any, encoded: EncodedExamples, entry: AdapterEntry, pad: int, on_progress: Report) -> pd.DataFrame:
@@ -147,10 +178,20 @@ def _accumulate(model: Any, encoded: EncodedExamples, batch: Indices, pad: int) 
     by_length = batch[np.argsort(encoded.lengths[batch], kind="stable")]
     loss = 0.0
     for part in split_by_tokens(by_length, encoded.lengths, _MICRO_BATCH_TOKENS[model.device.type]):
-        summed = answer_loss(model, collate(encoded, part, pad), model.device).sum
-        (summed / total).backward()
-        loss += float(summed.detach()) / total
+        for alike, inputs in _alike(encoded, part):
+            summed = answer_loss(model, collate(encoded, alike, pad), model.device, inputs).sum
+            (summed / total).backward()
+            loss += float(summed.detach()) / total
     return loss
+
+
+def _alike(encoded: EncodedExamples, part: Indices) -> Iterator[tuple[Indices, list[Inputs]]]:
+    """The examples of a pass, those apart whose pictures cannot be joined with the others'."""
+    groups: dict[Any, list[tuple[int, Inputs]]] = {}
+    for index, inputs in zip(part.tolist(), encoded.inputs(part), strict=True):
+        groups.setdefault(shapes(inputs), []).append((index, inputs))
+    for members in groups.values():
+        yield np.array([index for index, _ in members], dtype=np.int64), [inputs for _, inputs in members]
 
 
 def _save(model: Any, base: ModelSource, out: Path) -> None:

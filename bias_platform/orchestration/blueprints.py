@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bias_platform.catalog.adapter_paths import resolve_adapter_folder
 from bias_platform.catalog.description import questions_per_item
 from bias_platform.catalog.entries import Catalog
 from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.catalog.recipes import learner_data, learner_fingerprint, recipe_fingerprint
-from bias_platform.catalog.systems import named_personas, parse_system
+from bias_platform.catalog.report_kinds import AGREEMENT
+from bias_platform.catalog.served_systems import served_adapter
+from bias_platform.catalog.systems import labels_of, named_personas, parse_system
 from bias_platform.corpora import source_hash
 from bias_platform.errors import ArtifactError
+from bias_platform.models.adapter_folder import adapter_content
+from bias_platform.prompts.group_items import group_key
 from bias_platform.prompts.sampling import draw_items
 from bias_platform.storage import Lake, Manifest, read_manifest, read_table
 from bias_platform.storage.hashing import value_hash
@@ -22,10 +27,10 @@ from bias_platform.storage.names import ITEMS
 from bias_platform.storage.withdrawn import withdrawn_items
 
 CODE_VERSIONS = {
-    "corpora": "1",
+    "corpora": "2",
     "personas": "1",
     "questions": "1",
-    "examples": "1",
+    "examples": "2",
     "base": "1",
     "adapters": "1",
     "checkpoints": "1",
@@ -33,10 +38,25 @@ CODE_VERSIONS = {
     "predictions": "2",
     "repeats": "1",
     "index": "1",
-    "report": "5",
+    "report": "6",
+    "agreement": "1",
     "power": "2",
 }
 """Raise one when the code of a room changes what it would publish: its artefacts then count as out of date."""
+
+
+_SAID_OF_AGREEMENT = {
+    "title",
+    "task",
+    "corpus",
+    "items",
+    "persona_set",
+    "dimensions",
+    "template_set",
+    "systems",
+    "group_systems",
+    "agreement",
+}
 
 
 def asset_code_version(room: str, declared: Any = None) -> str:
@@ -118,6 +138,7 @@ class Blueprints:
     def question_parameters(self, study: str) -> dict[str, Any]:
         """What the catalog declares of a study's questions."""
         entry = self.catalog.studies[study]
+        groups = [{"persona": each.persona, "labels": each.labels} for each in entry.group_systems if each.labels]
         return {
             "task": self.catalog.tasks[entry.task],
             "templates": self.catalog.template_sets[entry.template_set],
@@ -126,6 +147,7 @@ class Blueprints:
             "no_persona_baseline": entry.no_persona_baseline,
             "option_orders": entry.option_orders,
             "replicates": entry.replicates,
+            **({"groups": groups} if groups else {}),
         }
 
     def examples(self, learner: str) -> Blueprint:
@@ -146,10 +168,13 @@ class Blueprints:
         return self._model("base", slug, self.lake.base(slug), inputs)
 
     def adapter(self, adapted_slug: str) -> Blueprint:
-        """An adapter, from its base and its examples."""
+        """An adapter, from its base and its examples; one trained elsewhere, from the files of its folder."""
         parts = parse_system(adapted_slug)
         assert parts.adapter is not None
-        inputs = {**self._base_of(parts.base), **self._examples_of(parts.adapter)}
+        if self.catalog.adapters[parts.adapter].trained_elsewhere is not None:
+            inputs = {"trained elsewhere": adapter_content(resolve_adapter_folder(self.catalog, parts.adapter))}
+        else:
+            inputs = {**self._base_of(parts.base), **self._examples_of(parts.adapter)}
         return self._model("adapters", adapted_slug, self.lake.adapter(adapted_slug), inputs)
 
     def checkpoint(self, system: str) -> Blueprint:
@@ -159,9 +184,10 @@ class Blueprints:
         return self._model("checkpoints", system, self.lake.checkpoint(system), inputs)
 
     def system(self, system: str) -> Blueprint:
-        """A resolved system, from its parts."""
+        """A resolved system, from its parts; a tuned model served elsewhere has none here."""
         parts = parse_system(system)
-        inputs = {**self._base_of(parts.base), **self._adapter_of(parts.adapted_slug)}
+        served = served_adapter(self.catalog, system) is not None
+        inputs = {} if served else {**self._base_of(parts.base), **self._adapter_of(parts.adapted_slug)}
         if parts.scheme:
             name = f"models/checkpoints[{system}]"
             inputs[name] = self._version(self.lake.checkpoint(system), name)
@@ -171,14 +197,16 @@ class Blueprints:
         """One partition of a study's answers. Only the persona's own questions count as its input."""
         entry = self.catalog.studies[study]
         questions = self._manifest(self.lake.questions(study), f"prompts/{study}_questions")
-        digest = questions.facts["persona_digests"].get(persona)
+        labels = labels_of(entry, system, persona)
+        asked = persona if labels is None else group_key(persona, labels)
+        digest = questions.facts["persona_digests"].get(asked)
         if digest is None:
             raise ArtifactError(
-                f"'prompts/{study}_questions' has no questions for persona '{persona}': materialize it again"
+                f"'prompts/{study}_questions' has no questions for persona '{asked}': materialize it again"
             )
         system_name = f"models/systems[{system}]"
         inputs = {
-            f"prompts/{study}_questions[{persona}]": digest,
+            f"prompts/{study}_questions[{asked}]": digest,
             system_name: self._current_system_version(system, system_name),
         }
         parameters = {"engine": entry.engine.deciding(), "maximum_failed_share": entry.maximum_failed_share}
@@ -231,10 +259,45 @@ class Blueprints:
         if entry.noise_floor is not None:
             declared["noise_floor"] = entry.noise_floor.model_dump(mode="json")
             inputs[f"predictions/{study}_repeats"] = value_hash(repeat_versions)
-        parameters = {"study": declared, "task": self.catalog.tasks[entry.task]}
+        crossed = self.crossed(study)  # only where declared: other studies' reports stay what they are
+        parameters = {
+            "study": declared,
+            "task": self.catalog.tasks[entry.task],
+            **({"crossed": crossed} if crossed else {}),
+        }
         return self._make(
             "report", f"reports/{study}_regression", self.lake.report(study, "regression"), inputs, parameters
         )
+
+    def agreement(
+        self, study: str, partition_versions: dict[str, str], repeat_versions: dict[str, str] | None = None
+    ) -> Blueprint:
+        """The agreement report over these partitions of predictions and of the noise floor (key -> data version)."""
+        entry = self.catalog.studies[study]
+        corpus, questions = f"corpora/{entry.corpus}", f"prompts/{study}_questions"
+        inputs = {
+            questions: self._version(self.lake.questions(study), questions),
+            corpus: self._version(self.lake.corpus(entry.corpus), corpus),
+            f"predictions/{study}": value_hash(partition_versions),
+        }
+        if repeat_versions:
+            inputs[f"predictions/{study}_repeats"] = value_hash(repeat_versions)
+        declared = entry.model_dump(mode="json", by_alias=True, include=_SAID_OF_AGREEMENT)
+        crossed = self.crossed(study)  # only where declared: other studies' reports stay what they are
+        parameters = {
+            "study": declared,
+            "task": self.catalog.tasks[entry.task],
+            **({"crossed": crossed} if crossed else {}),
+        }
+        folder = self.lake.report(study, AGREEMENT)
+        return self._make("agreement", f"reports/{study}_{AGREEMENT}", folder, inputs, parameters)
+
+    def crossed(self, study: str) -> dict[str, Any]:
+        """Which dimensions of a study cross two others."""
+        entry = self.catalog.studies[study]
+        declared = self.catalog.persona_sets[entry.persona_set].crossed
+        wanted = entry.dimensions or tuple(declared)
+        return {name: one.model_dump(mode="json") for name, one in declared.items() if name in wanted}
 
     def power(self, study: str) -> Blueprint:
         """What a study could find. Nothing upstream but, where all items are taken, how many there are."""

@@ -8,6 +8,8 @@ import dagster as dg
 
 from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.recipes import learner_data, learners
+from bias_platform.catalog.report_kinds import AGREEMENT, REGRESSION, report_kinds
+from bias_platform.orchestration.assets.agreement import agreement_assets
 from bias_platform.orchestration.assets.corpora import corpus_assets
 from bias_platform.orchestration.assets.models import (
     adapter_assets,
@@ -59,6 +61,9 @@ def build_definitions(
     return definitions
 
 
+_REPORTS = {REGRESSION: report_assets, AGREEMENT: agreement_assets}
+
+
 def _checked_assets(house: House) -> list[Checked]:
     catalog, partitions = house.catalog, house.partitions
     checked: list[Checked] = [corpus_assets(house, slug) for slug in shown(catalog, "corpora", "corpus")]
@@ -74,7 +79,7 @@ def _checked_assets(house: House) -> list[Checked]:
         checked += [power_assets(house, study), prediction_assets(house, study), index_asset(house, study)]
         if catalog.studies[study].noise_floor is not None:
             checked.append(repeat_assets(house, study))
-        checked.append(report_assets(house, study))
+        checked += [_REPORTS[kind](house, study) for kind in report_kinds(catalog, study)]
     return checked
 
 

@@ -4,7 +4,7 @@ Tables are validated before they are published; the check says so in the UI, and
 what was damaged since.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,15 @@ def schema_check(
     schemas: TableSchemas,
     folder_of: Callable[[str | None], Path],
     partitions: dg.PartitionsDefinition | None = None,
+    optional: Set[str] = frozenset(),
 ) -> dg.AssetChecksDefinition:
-    """A check over an asset's published folder (or each selected partition's)."""
+    """A check over an asset's published folder (or each selected partition's).
+
+    Args:
+        key: of the asset.
+        schemas: its tables; optional: names of those that not every partition has.
+        folder_of: partition -> published folder; partitions: of the asset, if it has any.
+    """
 
     @dg.asset_check(
         asset=key,
@@ -37,9 +44,9 @@ def schema_check(
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         if partitions is None:
-            problems = _problems(folder_of(None), key, schemas)
+            problems = _problems(folder_of(None), key, schemas, optional)
             return dg.AssetCheckResult(passed=not problems, metadata=_metadata(problems))
-        every = {name: _problems(folder_of(name), key, schemas) for name in context.partition_keys}
+        every = {name: _problems(folder_of(name), key, schemas, optional) for name in context.partition_keys}
         for name, problems in every.items():
             # dagster takes evaluations here, though the annotation does not say so
             context.op_execution_context.log_event(_evaluation(key, name, problems))  # type: ignore[arg-type]
@@ -49,11 +56,13 @@ def schema_check(
     return check
 
 
-def _problems(folder: Path, key: dg.AssetKey, schemas: TableSchemas) -> list[str]:
+def _problems(folder: Path, key: dg.AssetKey, schemas: TableSchemas, optional: Set[str]) -> list[str]:
     problems = []
     try:
-        verify_artifact(folder, key.to_user_string())
+        published = verify_artifact(folder, key.to_user_string()).files
         for name, schema in schemas.items():
+            if name in optional and name not in published:
+                continue
             validate_table(read_table(folder / name, key.to_user_string()), schema, name)
     except UserError as error:
         problems.append(str(error))

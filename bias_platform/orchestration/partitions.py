@@ -1,6 +1,6 @@
 """Partitions of a catalog's assets, and the mappings that make lineage exact to the partition."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +9,7 @@ import dagster as dg
 from bias_platform.catalog.entries import Catalog
 from bias_platform.catalog.noise_settings import RepeatSettings
 from bias_platform.catalog.recipes import learners, model_slugs
-from bias_platform.catalog.systems import all_systems, parse_system, study_personas
+from bias_platform.catalog.systems import all_systems, parse_system, study_cells, study_personas
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,12 @@ class Partitions:
 
     def study_keys(self, study: str) -> list[dg.MultiPartitionKey]:
         """The grid keys that belong to the study: the grid also holds systems that only other studies use."""
+        return _grid_keys(study_cells(self.catalog, self.catalog.studies[study]))
+
+    def whole_keys(self, study: str) -> list[dg.MultiPartitionKey]:
+        """Those of systems that are asked in every persona: what a regression compares."""
         entry = self.catalog.studies[study]
-        personas = study_personas(self.catalog, entry)
-        return [
-            dg.MultiPartitionKey({"model": system, "persona": persona})
-            for system in entry.systems
-            for persona in personas
-        ]
+        return [key for key in self.study_keys(study) if key.keys_by_dimension["model"] in entry.systems]
 
     def repeat_grid(self, study: str) -> dg.MultiPartitionsDefinition:
         """System x repeat of a study's noise floor."""
@@ -88,3 +87,7 @@ class Partitions:
 
     def _model_set(self, belongs: Callable[[str], bool]) -> dg.StaticPartitionsDefinition:
         return dg.StaticPartitionsDefinition([slug for slug in model_slugs(self.catalog) if belongs(slug)])
+
+
+def _grid_keys(cells: Iterable[tuple[str, str]]) -> list[dg.MultiPartitionKey]:
+    return [dg.MultiPartitionKey({"model": system, "persona": persona}) for system, persona in cells]

@@ -11,8 +11,11 @@ from typing import NamedTuple
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from bias_platform.catalog.recipes import learner_data, learners
-from bias_platform.catalog.systems import parse_system, study_personas
+from bias_platform.catalog.launches import Launch
+from bias_platform.catalog.recipes import learner_data, learners, learns_here
+from bias_platform.catalog.report_kinds import AGREEMENT, REGRESSION, report_kinds
+from bias_platform.catalog.served_systems import served_adapter
+from bias_platform.catalog.systems import parse_system, study_cells, study_systems
 from bias_platform.errors import ArtifactError
 from bias_platform.orchestration.assets.models import recipe_versions
 from bias_platform.orchestration.assets.predictions import current_versions
@@ -44,25 +47,22 @@ class Step(NamedTuple):
 
 
 def study_plan(house: House, study: str) -> list[Step]:
-    """Every step of a study, upstream first; predictions one step a system."""
-    keys, draw = house.keys, house.blueprints
-    learning = _learners_of(house, study)
+    """Every step of a study, upstream first; predictions one step a system; then the reports it declares."""
+    keys, draw, entry = house.keys, house.blueprints, house.catalog.studies[study]
     return [
-        *(Step(keys.corpus(slug), partial(draw.corpus, slug)) for slug in _used(house, study, learning, "corpus")),
-        *(
-            Step(keys.personas(slug), partial(draw.personas, slug))
-            for slug in _used(house, study, learning, "persona_set")
-        ),
-        Step(keys.questions(study), partial(draw.questions, study)),
-        *_model_steps(house, study, learning),
-        *_prediction_steps(house, study),
+        *_steps_before_asking(house, study, study_systems(entry)),
+        *_prediction_steps(house, study, study_cells(house.catalog, entry)),
         *_repeat_steps(house, study),
         Step(keys.index(study), lambda: draw.index(study, current_versions(house, study))),
-        Step(
-            keys.report(study),
-            lambda: draw.report(study, current_versions(house, study), current_repeats(house, study)),
-        ),
+        *_report_steps(house, study),
     ]
+
+
+def launch_plan(house: House, launch: Launch) -> list[Step]:
+    """Every step up to the answers of one launch: one system in some personas."""
+    cells = [(launch.system, persona) for persona in launch.personas]
+    before = _steps_before_asking(house, launch.study, [launch.system])
+    return [*before, *_prediction_steps(house, launch.study, cells)]
 
 
 def power_plan(house: House, study: str) -> list[Step]:
@@ -102,31 +102,54 @@ def observe_recipes(house: House, instance: dg.DagsterInstance) -> int:
     return changed
 
 
-def _model_steps(house: House, study: str, learning: Sequence[str]) -> list[Step]:
+def _steps_before_asking(house: House, study: str, systems: Sequence[str]) -> list[Step]:
     keys, draw = house.keys, house.blueprints
-    parts = [parse_system(slug) for slug in house.catalog.studies[study].systems]
+    learning = _learners_of(house, systems)
+    corpora, persona_sets = (_used(house, study, learning, field) for field in ("corpus", "persona_set"))
+    return [
+        *(Step(keys.corpus(slug), partial(draw.corpus, slug)) for slug in corpora),
+        *(Step(keys.personas(slug), partial(draw.personas, slug)) for slug in persona_sets),
+        Step(keys.questions(study), partial(draw.questions, study)),
+        *_model_steps(house, systems, learning),
+    ]
+
+
+def _report_steps(house: House, study: str) -> list[Step]:
+    """The reports that a study has."""
+    draw, key = house.blueprints, house.keys.report
+
+    def regression() -> Blueprint:
+        return draw.report(study, current_versions(house, study, whole=True), current_repeats(house, study))
+
+    def agreement() -> Blueprint:
+        return draw.agreement(study, current_versions(house, study), current_repeats(house, study))
+
+    drawn = {REGRESSION: regression, AGREEMENT: agreement}
+    return [Step(key(study, kind), drawn[kind]) for kind in report_kinds(house.catalog, study)]
+
+
+def _model_steps(house: House, systems: Sequence[str], learning: Sequence[str]) -> list[Step]:
+    keys, draw = house.keys, house.blueprints
+    parts = [parse_system(slug) for slug in systems if served_adapter(house.catalog, slug) is None]
     wanted: list[tuple[dg.AssetKey, Draw, list[str]]] = [
         (keys.examples, draw.examples, list(learning)),
         (keys.base, draw.base, [part.base for part in parts]),
         (keys.adapters, draw.adapter, [part.adapted_slug for part in parts if part.adapted_slug]),
         (keys.checkpoints, draw.checkpoint, [part.slug for part in parts if part.scheme]),
-        (keys.systems, draw.system, [part.slug for part in parts]),
+        (keys.systems, draw.system, list(systems)),
     ]
     return [Step(key, maker, tuple(dict.fromkeys(slugs))) for key, maker, slugs in wanted if slugs]
 
 
-def _prediction_steps(house: House, study: str) -> list[Step]:
-    entry = house.catalog.studies[study]
-    personas = study_personas(house.catalog, entry)
-
+def _prediction_steps(house: House, study: str, cells: Sequence[tuple[str, str]]) -> list[Step]:
     def draw(partition: str) -> Blueprint:
         system, persona = partition.split("|")
         return house.blueprints.prediction(study, system, persona)
 
-    return [
-        Step(house.keys.predictions(study), draw, tuple(f"{system}|{persona}" for persona in personas))
-        for system in entry.systems
-    ]
+    by_system: dict[str, list[str]] = {}
+    for system, persona in cells:
+        by_system.setdefault(system, []).append(f"{system}|{persona}")
+    return [Step(house.keys.predictions(study), draw, tuple(keys)) for keys in by_system.values()]
 
 
 def _repeat_steps(house: House, study: str) -> list[Step]:
@@ -150,10 +173,10 @@ def _is_done(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | No
     return manifest is not None and record is not None and record_version(record) == manifest.data_version
 
 
-def _learners_of(house: House, study: str) -> list[str]:
-    parts = [parse_system(slug) for slug in house.catalog.studies[study].systems]
+def _learners_of(house: House, systems: Sequence[str]) -> list[str]:
+    parts = [parse_system(slug) for slug in systems]
     used = {part.base for part in parts} | {part.adapter for part in parts}
-    return [learner for learner in learners(house.catalog) if learner in used]
+    return [learner for learner in learners(house.catalog) if learner in used and learns_here(house.catalog, learner)]
 
 
 def _used(house: House, study: str, learning: Sequence[str], field: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ from bias_platform.inference.ledger import Ledger
 from bias_platform.inference.ledger_recovery import files_set_aside
 from bias_platform.storage import Lake, publish, read_manifest, read_table, write_table
 from bias_platform.storage.manifest import MANIFEST
-from bias_platform.storage.names import ITEMS
+from bias_platform.storage.names import CHAT_EXAMPLES, ITEMS, PICTURES
 from bias_platform.storage.withdrawn import note_withdrawn
 
 _ITEM_ID = re.compile(r"[0-9a-f]{16}")
@@ -25,9 +25,11 @@ def find_items(lake: Lake, text: str) -> list[str]:
     """Ids of the posts with this text, be it as the source has it or as it stands in `items.parquet`.
 
     Raises:
-        UserError: no published corpus has such a post.
+        UserError: no published corpus has such a post, or the text is empty: so is that of every meme.
     """
-    wanted = {text.strip(), clean_text(text), clean_text(text, decode_html=True)}
+    wanted = {text.strip(), clean_text(text), clean_text(text, decode_html=True)} - {""}
+    if not wanted:
+        raise UserError("the text is empty; name a picture without text by --item-id (its item_id or source_id)")
     found: list[str] = []
     for path in sorted(lake.home.glob(f"corpora/*/{ITEMS}")):
         items = read_table(path, path.parent.name, ["item_id", "text"])
@@ -145,6 +147,7 @@ def _forget_in_ledgers(lake: Lake, ids: set[str]) -> Iterator[str]:
 
 def _forget_in_artifact(folder: Path, ids: set[str]) -> Iterator[str]:
     changed = {}
+    pictures: set[Path] = set()
     for path in sorted(folder.rglob("*.parquet")):
         if "item_id" not in pq.read_schema(path).names:
             continue
@@ -152,17 +155,37 @@ def _forget_in_artifact(folder: Path, ids: set[str]) -> Iterator[str]:
         kept = table[~table["item_id"].isin(ids)].reset_index(drop=True)
         if len(kept) < len(table):
             changed[path.relative_to(folder)] = kept
+            pictures |= _pictures_no_longer_shown(path.parent, table, kept)
             yield f"{path}: {len(table) - len(kept)} rows deleted"
     if changed:
-        _replace(folder, changed)
+        # the chat file says the same as the table of examples; it comes again with the next materialization
+        gone = [*sorted(pictures), *sorted(folder.rglob(CHAT_EXAMPLES))]
+        for path in gone:
+            yield f"{path}: deleted"
+        _replace(folder, changed, gone)
 
 
-def _replace(folder: Path, changed: dict[Path, pd.DataFrame]) -> None:
+def _pictures_no_longer_shown(folder: Path, table: pd.DataFrame, kept: pd.DataFrame) -> set[Path]:
+    """Files beside the table that only withdrawn items have."""
+    if "picture" not in table:
+        return set()
+    names = set(table["picture"].dropna()) - set(kept["picture"].dropna())
+    return {path for name in names if (path := folder / PICTURES / name).is_file()}
+
+
+def _replace(folder: Path, changed: dict[Path, pd.DataFrame], gone: Collection[Path]) -> None:
+    """Publishes a folder anew with some tables changed and some files left out."""
     old = read_manifest(folder, folder.name)
+    left_out = {folder / MANIFEST, *gone}
     with publish(
         folder, old.name, code_version=old.code_version, inputs=old.inputs, parameters=old.parameters
     ) as staging:
-        shutil.copytree(folder, staging.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+        shutil.copytree(
+            folder,
+            staging.folder,
+            dirs_exist_ok=True,
+            ignore=lambda at, names: [name for name in names if Path(at, name) in left_out],
+        )
         staging.rows.update({name: file.rows for name, file in old.files.items() if file.rows is not None})
         staging.facts.update(old.facts)
         for name, table in changed.items():

@@ -14,6 +14,7 @@ import pandas as pd
 from bias_platform.catalog.entries import TaskEntry
 from bias_platform.errors import TableError, bullet_list
 from bias_platform.prompts.option_orders import balanced_orders, order_text
+from bias_platform.prompts.shown_content import shown_pictures, shown_texts
 
 
 class _Way(NamedTuple):
@@ -40,7 +41,7 @@ def build_questions(
     Replicates stand next to each other: what is said in them is the same, and an engine reads it once.
 
     Args:
-        items: a table `Items`.
+        items: a table `Items`; of each only what the task shows is asked about, and enters the id.
         personas: a table `Personas`; the baseline is asked without template, once an item and option order.
         templates: template id -> wording.
         task_slug: part of the id, with the task's version, question and options.
@@ -53,13 +54,14 @@ def build_questions(
         one row a question, ordered by persona, template, option order, item (each as given), replicate.
 
     Raises:
-        TableError: two items, personas or templates have the same text, so that their questions would be the same.
+        TableError: two items, personas or templates are the same, so that their questions would be the same; or an
+            item has nothing that the task shows.
         CatalogError: there are not that many balanced orders.
     """
-    _check_distinct(items, personas, templates)
+    _check_distinct(items, personas, templates, task)
     orders = [order_text(order) for order in balanced_orders(len(task.options), option_orders)]
     ways = list(_ways(personas, templates, _task_digest(task_slug, task), orders, replicates))
-    item_digests = [hashlib.blake2b(text.encode(), digest_size=32).digest() for text in items["text"]]
+    item_digests = _item_digests(items, task)
     item_ids = items["item_id"].to_numpy(object)
     n = len(items) * replicates
     return pd.DataFrame(
@@ -91,6 +93,17 @@ def _ways(
                 yield _Way(persona_id, template_id, order, digests)
 
 
+def _item_digests(items: pd.DataFrame, task: TaskEntry) -> list[bytes]:
+    """Of each item's text, and of its picture where one is shown; a picture's name tells its content."""
+    texts, pictures = shown_texts(items, task.shown), shown_pictures(items, task.shown)
+    return [
+        hashlib.blake2b(text.encode(), digest_size=32).digest()
+        if picture is None
+        else _digest("picture", picture.partition(".")[0], text)
+        for text, picture in zip(texts, pictures, strict=True)
+    ]
+
+
 def _task_digest(slug: str, task: TaskEntry) -> bytes:
     options = [part for option in task.options for part in (option.value, option.gloss)]
     return _digest(slug, str(task.version), task.question, *options)
@@ -109,18 +122,30 @@ def _repeated(values: list[str] | list[str | None] | list[None], times: int) -> 
     return np.repeat(np.array(values, dtype=object), times)
 
 
-def _check_distinct(items: pd.DataFrame, personas: pd.DataFrame, templates: Mapping[str, str]) -> None:
-    """Equal texts are one question: asked under two names it would be counted twice."""
+def _check_distinct(items: pd.DataFrame, personas: pd.DataFrame, templates: Mapping[str, str], task: TaskEntry) -> None:
+    """Equal contents are one question: asked under two names it would be counted twice."""
     named = personas[personas["role"] != "baseline"]
     wordings = pd.Series(templates, dtype=object)
     problems = _same(named["phrase"], named["persona_id"], "personas", "phrase")
     problems += _same(wordings, pd.Series(wordings.index, index=wordings.index), "templates", "text")
-    problems += _same(items["text"], items["item_id"], "items", "text")
+    contents, field = _contents(items, task)
+    problems += _same(contents, items["item_id"], "items", field)
     if problems:
         raise TableError(f"questions would be asked twice:\n{bullet_list(problems)}\nkeep one of each")
 
 
-def _same(texts: pd.Series, names: pd.Series, what: str, field: str) -> list[str]:
-    doubled = texts.duplicated(keep=False)
-    groups = names[doubled].groupby(texts[doubled], sort=False)
+def _contents(items: pd.DataFrame, task: TaskEntry) -> tuple[pd.Series, str]:
+    """What is shown of each item, as something that can be compared, and what it is called."""
+    texts, pictures = shown_texts(items, task.shown), shown_pictures(items, task.shown)
+    if task.shown == "text":
+        return texts, "text"
+    pairs = [(text, picture and picture.partition(".")[0]) for text, picture in zip(texts, pictures, strict=True)]
+    return pd.Series(
+        pairs, index=items.index, dtype=object
+    ), "picture" if task.shown == "picture" else "picture and text"
+
+
+def _same(contents: pd.Series, names: pd.Series, what: str, field: str) -> list[str]:
+    doubled = contents.duplicated(keep=False)
+    groups = names[doubled].groupby(contents[doubled], sort=False)
     return [f"{what} {', '.join(map(str, group))} have the same {field}" for _, group in groups]

@@ -18,7 +18,7 @@ class Renderer:
     """Renders the chat messages of one task.
 
     Args:
-        task: its question holds {content} once and {options} at most once.
+        task: its question holds {content} once, not at all where only pictures are shown, and {options} at most once.
         personas: a table `Personas`.
         templates: template id -> wording with {persona} once.
 
@@ -48,7 +48,10 @@ class Renderer:
         return fill_template(self._templates[template_id], phrase)
 
     def user_message(self, text: str, option_order: str) -> str:
-        """The task's question about one post, options in the order given (e.g. `0-1-2-3`; "" where there are none)."""
+        """The task's question about one post, options in the order given (e.g. `0-1-2-3`; "" where there are none).
+
+        A picture is shown beside the message and stands nowhere in it.
+        """
         block = self._blocks.get(option_order)
         if block is None:
             block = self._blocks[option_order] = self._option_block(option_order)
@@ -82,7 +85,10 @@ def canonical_order(task: TaskEntry) -> str:
 
 def _check(task: TaskEntry, templates: Mapping[str, str]) -> None:
     problems = []
-    if task.question.count("{content}") != 1:
+    if task.shown == "picture":
+        if "{content}" in task.question:
+            problems.append("the task shows pictures only, so its question must not contain {content}")
+    elif task.question.count("{content}") != 1:
         problems.append("the task's question must contain {content} exactly once")
     if task.question.count("{options}") > 1:
         problems.append("the task's question must contain {options} at most once")

@@ -64,7 +64,10 @@ def persona_id(phrase: str) -> str:
 
 
 def read_persona_set(
-    files: Sequence[Path], control: PersonaEntry, maps: Mapping[str, Path] | None = None
+    files: Sequence[Path],
+    control: PersonaEntry,
+    maps: Mapping[str, Path] | None = None,
+    corrections: Mapping[str, str] | None = None,
 ) -> StudyPersonas:
     """Reads persona files into one set.
 
@@ -72,11 +75,12 @@ def read_persona_set(
         files: persona files; their dimensions must differ.
         control: the generic person, which the study does not have.
         maps: annotator attribute (e.g. `gender`) -> the file that maps its codes to phrases.
+        corrections: phrase as the files have it -> the one to be asked instead.
 
     Raises:
         CorpusError: a file is missing or has another shape, or a dimension or persona occurs twice; all at once.
     """
-    dimensions, problems = _dimensions(files)
+    dimensions, problems = _dimensions(files, corrections or {})
     attributes = _attributes(maps or {})
     phrases = [phrase for personas in dimensions.values() for phrase in personas]
     taken = Counter(map(persona_id, phrases))
@@ -123,6 +127,22 @@ def read_persona_map(path: Path) -> dict[str, str]:
         CorpusError: the file is missing or has another shape.
     """
     return _texts(path, "a map of codes to personas")
+
+
+def read_single_personas(folder: Path, beginning: str = "") -> dict[str, str]:
+    """Key -> phrase of all files `<beginning><key>_persona.json`, which hold one persona each; sorted by file name.
+
+    Raises:
+        CorpusError: a file has another shape.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob(f"{beginning}*_persona.json")):
+        content = _read(path)
+        phrases = [phrase for value in content.values() if isinstance(value, list) for phrase in value]
+        if len(content) != 1 or len(phrases) != 1 or not _is_text(phrases[0]):
+            raise CorpusError(f"{path} must hold one persona, as {{name: [phrase]}}")
+        found[next(iter(content))] = phrases[0].strip()
+    return found
 
 
 def odd_personas(dimension: str, phrases: Sequence[str]) -> Iterator[OddPersona]:
@@ -172,7 +192,7 @@ def _wrong_article(words: Sequence[str]) -> bool:
     return (words[1][0].lower() in "aeiou") != (article == "an")
 
 
-def _dimensions(files: Sequence[Path]) -> tuple[dict[str, list[str]], list[str]]:
+def _dimensions(files: Sequence[Path], corrections: Mapping[str, str]) -> tuple[dict[str, list[str]], list[str]]:
     found: dict[str, list[str]] = {}
     problems: list[str] = []
     for path in files:
@@ -183,7 +203,7 @@ def _dimensions(files: Sequence[Path]) -> tuple[dict[str, list[str]], list[str]]
             elif name in found:
                 problems.append(f"{path}: the dimension '{name}' occurs in an earlier file too")
             else:
-                found[name] = [phrase.strip() for phrase in phrases]
+                found[name] = [corrections.get(phrase.strip(), phrase.strip()) for phrase in phrases]
     return found, problems
 
 

@@ -7,13 +7,34 @@ import pandas as pd
 from bias_platform.reports.formats import count, decimal, p_value, signed_decimal, signed_decimal_span, text, yes_no
 from bias_platform.reports.shared_columns import SCOPE
 from bias_platform.reports.table_view import Column, TableView, one, two, view
-from bias_platform.schemas.results import GROUPS_OF_PERSONAS, UNIT_ITEM
+from bias_platform.schemas.results import ERROR_MODELS, GROUPS_OF_PERSONAS, UNIT_ITEM
 
 Tables = Mapping[str, pd.DataFrame]
 
 
 def _tests(groups: bool) -> Callable[[Tables], TableView]:
-    """Tests of the group model stand in the section on groups, all others with the models."""
+    """Tests of the group model stand in the section on groups, those of errors with the errors, others with models."""
+    elsewhere = list(ERROR_MODELS.values())
+
+    def make(tables: Tables) -> TableView:
+        table = tables["term_tests"]
+        of_groups = table["model"] == GROUPS_OF_PERSONAS
+        if groups:
+            return term_test_view(table[of_groups], f"model == '{GROUPS_OF_PERSONAS}'", named=False)
+        left_out = [GROUPS_OF_PERSONAS, *elsewhere]
+        return term_test_view(table[~table["model"].isin(left_out)], f"model not in {left_out!r}", named=True)
+
+    return make
+
+
+def term_test_view(table: pd.DataFrame, query: str, named: bool) -> TableView:
+    """Tests of terms.
+
+    Args:
+        table: the rows that `query` picks.
+        query: of `term_tests`.
+        named: whether the model has a column.
+    """
     columns = [
         Column("Systems", one("systems", text), numeric=False),
         SCOPE,
@@ -27,15 +48,8 @@ def _tests(groups: bool) -> Callable[[Tables], TableView]:
         Column("Wald", two("wald", "df", _chi_square)),
         Column("p", one("wald_p", p_value)),
     ]
-    columns = columns if groups else [Column("Model", one("model", text), numeric=False), *columns]
-
-    def make(tables: Tables) -> TableView:
-        table = tables["term_tests"]
-        of_groups = table["model"] == GROUPS_OF_PERSONAS
-        query = f"model {'==' if groups else '!='} '{GROUPS_OF_PERSONAS}'"
-        return view("term_tests", table[of_groups == groups], columns, query)
-
-    return make
+    model = [Column("Model", one("model", text), numeric=False)] if named else []
+    return view("term_tests", table, [*model, *columns], query)
 
 
 def _degrees(numerator: object, denominator: object) -> str:

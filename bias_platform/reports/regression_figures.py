@@ -18,8 +18,10 @@ from bias_platform.reports.figures.dots import Series, grouped_figure, rate_figu
 from bias_platform.reports.figures.forest import Legend, Panel, Rows, forest_figure
 from bias_platform.reports.formats import decimal, percent
 from bias_platform.reports.model_views import standing_name
+from bias_platform.reports.people_views import error_figure, people_figure
 from bias_platform.reports.planning_views import next_study_figure
 from bias_platform.schemas.results import BEYOND_WORDING, NAMED_PERSONAS, PRIMARY, THESE_WORDINGS, UNITS
+from bias_platform.schemas.results_of_people import FALSE_ALARM, MISS
 
 Tables = Mapping[str, pd.DataFrame]
 _POINTS = "percentage points"
@@ -34,6 +36,9 @@ TITLES = {
     "baseline": "Difference of each persona to no persona, by system, in these wordings",
     "standing_out": "Items, and personas in one wording, that stand out in the model of answers",
     "agreement": "Agreement with the human majority, by system",
+    "false_alarms": "False alarms by persona and target group, against the generic person",
+    "misses": "Misses by persona and target group, against the generic person",
+    "people": "Systems told to be a persona, against people of that group",
     "next_studies": "Smallest difference found by studies of other sizes, by items and wordings",
 }
 
@@ -55,6 +60,9 @@ def regression_figures(tables: Tables, facts: Mapping[str, object]) -> dict[str,
         "scored_changes": change_figure(tables["scored_changes"], scores, level),
         "baseline": _baseline(tables, level),
         "agreement": _agreement(tables),
+        "false_alarms": error_figure(tables, FALSE_ALARM),
+        "misses": error_figure(tables, MISS),
+        "people": people_figure(tables, level),
         "standing_out": _standing_out(tables["standing_out"]),
         "next_studies": next_study_figure(tables["next_studies"], margin, level),
     }

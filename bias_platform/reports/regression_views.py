@@ -6,9 +6,11 @@ import pandas as pd
 
 from bias_platform.reports.alternative_views import ALTERNATIVE_VIEWS
 from bias_platform.reports.formats import count, p_value, percent, points, text, yes_no
+from bias_platform.reports.further_views import FURTHER_VIEWS
 from bias_platform.reports.graded_views import GRADED_VIEWS
 from bias_platform.reports.model_views import MODEL_VIEWS
 from bias_platform.reports.noise_views import NOISE_VIEWS
+from bias_platform.reports.people_views import PEOPLE_VIEWS
 from bias_platform.reports.planning_views import PLANNING_VIEWS
 from bias_platform.reports.scored_views import SCORED_VIEWS
 from bias_platform.reports.shared_columns import (
@@ -157,6 +159,8 @@ _VIEWS: dict[str, Callable[[Tables], TableView]] = {
     **GRADED_VIEWS,
     **ALTERNATIVE_VIEWS,
     **PLANNING_VIEWS,
+    **FURTHER_VIEWS,
+    **PEOPLE_VIEWS,
     "contrasts": _contrasts(PRIMARY),
     "lenient": _contrasts(LENIENT),
     "pairs": _pairs,

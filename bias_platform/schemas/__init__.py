@@ -6,7 +6,9 @@ Use `validate_table`, which reports all failures of a table at once in words.
 
 from bias_platform.schemas.tables import (
     Annotations,
+    GroupItems,
     Items,
+    Labels,
     Personas,
     Predictions,
     Questions,
@@ -18,7 +20,9 @@ from bias_platform.schemas.validation import validate_table
 
 __all__ = [
     "Annotations",
+    "GroupItems",
     "Items",
+    "Labels",
     "Personas",
     "Predictions",
     "Questions",

@@ -26,7 +26,10 @@ GROUPS_OF_PERSONAS: Final = "B, groups of personas"
 MARGINS: Final = "scores"
 GRADED: Final = "A, ordinal"
 OTHER_OUTCOMES: Final = "A, no judgement"
-MODELS = (NAMED_PERSONAS, GROUPS_OF_PERSONAS, MARGINS)
+ERROR_MODELS: Final = {"false alarm": "B, false alarms by target", "miss": "B, misses by target"}
+"""By kind of error: groups of personas by the group that an item is about."""
+AGAINST_PEOPLE: Final = "C, against people"
+MODELS = (NAMED_PERSONAS, GROUPS_OF_PERSONAS, MARGINS, *ERROR_MODELS.values())
 UNIT_ITEM: Final = "item"
 UNIT_WORDING: Final = "persona × wording"
 UNITS = (UNIT_ITEM, UNIT_WORDING)

@@ -9,7 +9,9 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from bias_platform.schemas.result_parts import (
+    AGAINST_PEOPLE,
     BEYOND_WORDING,
+    ERROR_MODELS,
     GRADED,
     GROUPS_OF_PERSONAS,
     ITEM_PAIRED,
@@ -39,6 +41,7 @@ from bias_platform.schemas.result_parts import (
 from bias_platform.schemas.results_of_alternatives import AlternativeContrasts, AlternativeMethods
 from bias_platform.schemas.results_of_families import DeclaredFamilies, TestFamilies
 from bias_platform.schemas.results_of_grades import GradedContrasts, OtherOutcomes, ProportionalOdds
+from bias_platform.schemas.results_of_intersections import CrossedContrasts, CrossedTests
 from bias_platform.schemas.results_of_models import (
     GroupProbabilities,
     ModelFits,
@@ -47,7 +50,9 @@ from bias_platform.schemas.results_of_models import (
     VarianceComponents,
 )
 from bias_platform.schemas.results_of_noise import FLOORS, NoiseFloors, RepeatedContrasts, SystemFlips
+from bias_platform.schemas.results_of_people import ErrorRates, PeopleCoverage, PeopleDistances, PeopleGaps
 from bias_platform.schemas.results_of_planning import NextStudies
+from bias_platform.schemas.results_of_wordings import SpreadChanges, WordingEffects
 from bias_platform.schemas.results_without_model import (
     AnswerShares,
     BaselineDifferences,
@@ -207,11 +212,21 @@ RESULT_TABLES: dict[str, type[pa.DataFrameModel]] = {
     "declared_families": DeclaredFamilies,
     "divided_items": DividedItems,
     "standing_out": StandingOut,
+    "wording_effects": WordingEffects,
+    "spread_changes": SpreadChanges,
+    "crossed_contrasts": CrossedContrasts,
+    "crossed_tests": CrossedTests,
+    "error_rates": ErrorRates,
+    "people_coverage": PeopleCoverage,
+    "people_gaps": PeopleGaps,
+    "people_distances": PeopleDistances,
 }
 """Every table of a regression report by the name of its Parquet file. Tables that do not apply are empty."""
 
 __all__ = [
+    "AGAINST_PEOPLE",
     "BEYOND_WORDING",
+    "ERROR_MODELS",
     "FLOORS",
     "GRADED",
     "GROUPS_OF_PERSONAS",
@@ -237,16 +252,22 @@ __all__ = [
     "AnswerShares",
     "BaselineDifferences",
     "ControlContrasts",
+    "CrossedContrasts",
+    "CrossedTests",
     "DeclaredFamilies",
     "DegenerateCells",
     "DimensionSpreads",
     "DividedItems",
+    "ErrorRates",
     "GroupProbabilities",
     "HumanAgreement",
     "ModelFits",
     "NextStudies",
     "NoiseFloors",
     "PatternNull",
+    "PeopleCoverage",
+    "PeopleDistances",
+    "PeopleGaps",
     "PersonaOutcomes",
     "PersonaPairs",
     "PersonaProbabilities",
@@ -255,6 +276,7 @@ __all__ = [
     "ScoredContrasts",
     "ScoredMargins",
     "ServingNoise",
+    "SpreadChanges",
     "StandingOut",
     "SystemChanges",
     "SystemFlips",
@@ -262,5 +284,6 @@ __all__ = [
     "TermTests",
     "TestFamilies",
     "VarianceComponents",
+    "WordingEffects",
     "conform",
 ]

@@ -15,13 +15,23 @@ class _Table(pa.DataFrameModel):
 
 
 class Items(_Table):
-    """One row a text to be judged."""
+    """One row a text, a picture, or both, to be judged."""
 
     item_id: Series[str] = pa.Field(unique=True, str_length={"min_value": 8}, description="stable id, by content")
-    text: Series[str] = pa.Field(str_length={"min_value": 1}, description="the post, cleaned and pseudonymised")
+    text: Series[str] = pa.Field(description="the post, cleaned and pseudonymised; empty only where there is a picture")
     target_group: Series[str] = pa.Field(nullable=True, description="the group the post is about")
     split: Series[str] = pa.Field(nullable=True, description="train, dev, test, or missing")
     source_id: Series[str] = pa.Field(nullable=True, description="the source's own identifier")
+    picture: Series[str] | None = pa.Field(
+        nullable=True, description="file in the folder `pictures` beside the table, named by its content"
+    )
+
+    @pa.dataframe_check(error="an item has a text, a picture, or both")
+    @classmethod
+    def something_to_show(cls, table: pd.DataFrame) -> pd.Series:
+        """No item is empty."""
+        pictured = table["picture"].notna() if "picture" in table else False
+        return (table["text"] != "") | pictured
 
 
 class Annotations(_Table):
@@ -29,12 +39,34 @@ class Annotations(_Table):
 
     item_id: Series[str] = pa.Field(description="the judged item")
     annotator_id: Series[str] = pa.Field(nullable=True, description="pseudonym; missing where only counts are known")
-    label: Series[str] = pa.Field(description="an option of the task")
+    label: Series[str] = pa.Field(description="an option of the task, or what the annotator wrote")
     annotators: Series[int] = pa.Field(ge=1, description="how many annotators this row stands for")
+    source_rows: Series[int] | None = pa.Field(
+        ge=1, description="rows of the source that hold this judgement, where that can be more than one"
+    )
 
     class Config:
         strict = False  # annotator attributes follow, one column `annotator_<attribute>` each
         coerce = False
+
+
+class Labels(_Table):
+    """One row a label that a policy gives an item, for all annotators or for one group of them."""
+
+    item_id: Series[str] = pa.Field(description="the judged item")
+    policy: Series[str] = pa.Field(description="slug of the corpus's label policy")
+    attribute: Series[str] = pa.Field(nullable=True, description="annotator attribute of `within`; missing: all")
+    group: Series[str] = pa.Field(nullable=True, description="value of that attribute")
+    label: Series[str] = pa.Field(description="what the policy makes of the judgements")
+    share: Series[float] = pa.Field(ge=0, le=1, description="of the weight that gave this label")
+    annotators: Series[int] = pa.Field(ge=1, description="people whose judgements it rests on")
+    tied: Series[bool] = pa.Field(description="whether the policy's priority decided")
+
+    @pa.dataframe_check(error="one row an item, policy, group and label")
+    @classmethod
+    def distinct(cls, table: pd.DataFrame) -> pd.Series:
+        """Nothing is counted twice."""
+        return ~table.duplicated(["item_id", "policy", "attribute", "group", "label"])
 
 
 class Personas(_Table):
@@ -59,6 +91,14 @@ class Questions(_Table):
     template_id: Series[str] = pa.Field(nullable=True, description="missing for the baseline")
     option_order: Series[str] = pa.Field(description="positions of the canonical options as shown, e.g. 0-1-2-3")
     replicate: Series[int] = pa.Field(ge=0, description="0 unless a question is repeated")
+
+
+class GroupItems(_Table):
+    """One row an item that systems tuned on a group are asked about, in the group's persona."""
+
+    persona_id: Series[str] = pa.Field(description="the group's persona")
+    labels: Series[str] = pa.Field(description="label policy that labels the item for the group")
+    item_id: Series[str] = pa.Field(description="the judged item")
 
 
 class Predictions(_Table):
@@ -107,6 +147,9 @@ class TrainingExamples(_Table):
     system_message: Series[str] = pa.Field(nullable=True)
     user_message: Series[str]
     answer: Series[str]
+    picture: Series[str] | None = pa.Field(
+        nullable=True, description="file in the corpus's folder `pictures`, shown before the user's message"
+    )
 
 
 class TrainingLog(_Table):

@@ -2,9 +2,13 @@
 
 ITEMS = "items.parquet"
 ANNOTATIONS = "annotations.parquet"
+LABELS = "labels.parquet"
+PICTURES = "pictures"
 PERSONAS = "personas.parquet"
+GROUP_ITEMS = "group_items.parquet"
 QUESTIONS = "questions.parquet"
 EXAMPLES = "examples.parquet"
+CHAT_EXAMPLES = "chat.jsonl"
 TRAINING_LOG = "training_log.parquet"
 MODEL_SOURCE = "source.json"
 SYSTEM = "system.json"

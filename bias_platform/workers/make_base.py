@@ -13,7 +13,7 @@ from bias_platform.workers.session import Publication, Session, as_base64, run_w
 
 
 def work(session: Session) -> None:
-    """Request: slug, entry (ModelEntry), examples (path or None), publication."""
+    """Request: slug, entry (ModelEntry), examples (path or None), pictures (folder or None), publication."""
     slug, entry = session.request["slug"], ModelEntry.model_validate(session.request["entry"])
     publication = Publication.model_validate(session.request["publication"])
     metadata: dict[str, Any] = {}
@@ -22,8 +22,9 @@ def work(session: Session) -> None:
             from bias_platform.models.reference import build_reference_model
 
             examples = read_table(Path(session.request["examples"]), f"prompts/examples[{slug}]")
+            pictures = Path(session.request["pictures"])
             progress = session.progress(f"training {slug}")
-            log = build_reference_model(entry.recipe, examples, staging.folder, progress)
+            log = build_reference_model(entry.recipe, examples, staging.folder, progress, pictures)
             validate_table(log, TrainingLog, f"training log of {slug}")
             staging.rows[TRAINING_LOG] = write_table(log, staging.folder / TRAINING_LOG)
             staging.facts["final_loss"] = float(log["loss"].tail(10).mean())

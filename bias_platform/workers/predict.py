@@ -1,5 +1,7 @@
 """Puts a study's questions to one system, and publishes each persona's answers as soon as they are complete."""
 
+import pandas as pd
+
 from bias_platform.catalog.engine_settings import EngineSettings
 from bias_platform.errors import FailedCellsError
 from bias_platform.inference.answering import LookedUp, ask_missing, look_up
@@ -13,7 +15,8 @@ from bias_platform.workers.session import Publication, Session, run_worker
 
 
 def work(session: Session) -> None:
-    """Request: see `AskedSystem`; engine (EngineSettings), partitions (persona -> publication), maximum_failed_share.
+    """Request: see `AskedSystem`; engine (EngineSettings), partitions (persona -> publication), labels (persona ->
+    label policy that picks its items, or None), maximum_failed_share.
 
     A persona with too many failures is not published, the others are; all such personas are said at the end. Where the
     ledger turns out to be damaged while it is read, it is opened once more, which mends it.
@@ -31,7 +34,7 @@ def _answer_all(asked: AskedSystem, wanted: dict[str, Publication]) -> None:
     """Answers all personas; those that are published are taken out of `wanted`."""
     refused: list[str] = []
     with asked.open_ledger() as ledger:
-        found = {persona: look_up(asked.cells_of(asked.asked_of(persona)), ledger) for persona in wanted}
+        found = {persona: look_up(asked.cells_of(_questions_of(asked, persona)), ledger) for persona in wanted}
         display = _display(asked, found)
         for persona in list(wanted):
             try:
@@ -41,6 +44,11 @@ def _answer_all(asked: AskedSystem, wanted: dict[str, Publication]) -> None:
                 refused.append(f"persona '{persona}': {error}")
     if refused:
         raise FailedCellsError("\n".join(refused))
+
+
+def _questions_of(asked: AskedSystem, persona: str) -> pd.DataFrame:
+    """All of the persona's, or those about the items of its group."""
+    return asked.asked_of(persona, asked.session.request["labels"].get(persona))
 
 
 def _display(asked: AskedSystem, found: dict[str, LookedUp]) -> RunDisplay:

@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 
 from bias_platform.analysis import RegressionResults, StudyInputs, analyse_study
-from bias_platform.catalog.entries import CorpusEntry, ModelEntry, StudyEntry, TaskEntry
+from bias_platform.catalog.entries import CorpusEntry, CrossedDimension, ModelEntry, StudyEntry, TaskEntry
 from bias_platform.catalog.systems import parse_system
 from bias_platform.corpora import human_yes_share
+from bias_platform.corpora.assembly import attribute_columns
 from bias_platform.reports.provenance import Provenance
 from bias_platform.reports.regression_page import write_regression_report
 from bias_platform.storage import publish, read_manifest, read_table
@@ -19,7 +20,7 @@ from bias_platform.workers.session import Publication, Session, as_base64, run_w
 
 def work(session: Session) -> None:
     """Request: publication, catalog, study_slug, study, task, partitions and repeats (key -> folder), questions
-    (folder), annotations (path), corpus, models (slug -> ModelEntry), templates."""
+    (folder), annotations (path), corpus, models (slug -> ModelEntry), templates, crossed (dimension -> entry)."""
     request = session.request
     publication = Publication.model_validate(request["publication"])
     results = analyse_study(_inputs(request), session.say)
@@ -37,17 +38,21 @@ def _inputs(request: dict[str, Any]) -> StudyInputs:
     task = TaskEntry.model_validate(request["task"])
     questions = Path(request["questions"])
     items = read_table(questions / ITEMS, "questions")
+    judgements = _judgements(Path(request["annotations"]), task, items)
     return StudyInputs(
         predictions=_under_each_other(request["partitions"]),
         personas=read_table(questions / PERSONAS, "questions"),
         study=study,
         task=task,
-        humans=_humans(Path(request["annotations"]), task, items),
+        humans=human_yes_share(judgements, task.positive) if len(judgements) else None,
         corpus_facts=_corpus_facts(study, CorpusEntry.model_validate(request["corpus"]), request),
         templates=request["templates"],
         served_as=_served_as(study, request["models"]),
         texts=items if study.analysis.show_texts else None,
         repeats=_under_each_other(request["repeats"]) if request["repeats"] else None,
+        judgements=_of_people(judgements, task),
+        target_groups=_target_groups(items),
+        crossed={name: CrossedDimension.model_validate(one) for name, one in request["crossed"].items()},
     )
 
 
@@ -56,11 +61,25 @@ def _under_each_other(partitions: dict[str, str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _humans(annotations: Path, task: TaskEntry, items: pd.DataFrame) -> pd.DataFrame | None:
+def _judgements(annotations: Path, task: TaskEntry, items: pd.DataFrame) -> pd.DataFrame:
+    """What people said of the study's items."""
     table = read_table(annotations, "annotations")
     judged = ~table["label"].isin(list(task.set_aside))  # an option that is no judgement is not a No
-    table = table[table["item_id"].isin(items["item_id"]) & judged]
-    return human_yes_share(table, task.positive) if len(table) else None
+    return table[table["item_id"].isin(items["item_id"]) & judged]
+
+
+def _of_people(judgements: pd.DataFrame, task: TaskEntry) -> pd.DataFrame | None:
+    """One row a judgement with who judged; None where nothing is known of the people but how many they were."""
+    attributes = attribute_columns(judgements)
+    if not attributes or judgements["annotator_id"].isna().all():
+        return None
+    yes = judgements["label"].isin(list(task.positive)).astype(int)
+    return judgements[["item_id", "annotator_id", *attributes]].assign(yes=yes).reset_index(drop=True)
+
+
+def _target_groups(items: pd.DataFrame) -> dict[str, str]:
+    known = items[items["target_group"].notna()]
+    return dict(zip(known["item_id"].astype(str), known["target_group"].astype(str), strict=True))
 
 
 def _corpus_facts(study: StudyEntry, corpus: CorpusEntry, request: dict[str, Any]) -> dict[str, object]:

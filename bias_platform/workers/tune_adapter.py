@@ -14,7 +14,7 @@ from bias_platform.workers.weights import verify_weights
 
 
 def work(session: Session) -> None:
-    """Request: slug, entry (AdapterEntry), base (ModelSource), examples (path), publication."""
+    """Request: slug, entry (AdapterEntry), base (ModelSource), examples (path), pictures (folder), publication."""
     slug = session.request["slug"]
     entry = AdapterEntry.model_validate(session.request["entry"])
     base = ModelSource.model_validate(session.request["base"])
@@ -22,7 +22,8 @@ def work(session: Session) -> None:
     verify_weights(base)
     publication = Publication.model_validate(session.request["publication"])
     with publish(**publication.arguments()) as staging:
-        log = train_adapter(base, examples, entry, staging.folder, session.progress(f"tuning {slug}"))
+        progress = session.progress(f"tuning {slug}")
+        log = train_adapter(base, examples, entry, staging.folder, progress, Path(session.request["pictures"]))
         validate_table(log, TrainingLog, f"training log of {slug}")
         staging.rows[TRAINING_LOG] = write_table(log, staging.folder / TRAINING_LOG)
         staging.facts.update(final_loss=float(log["loss"].tail(10).mean()), steps=len(log), examples=len(examples))

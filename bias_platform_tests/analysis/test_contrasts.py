@@ -94,8 +94,8 @@ def test_families_are_counted(results: RegressionResults) -> None:
     headline = families[families["headline"]]
     assert headline["tests"].tolist() == [14, 14]
     assert (
-        len(families) == 2 * 2 + 2 + 2 * 2 + 1 + 2 + 2
-    )  # contrasts, pairs, changes, baseline, spreads, grades and no judgement
+        len(families) == 2 * 2 + 2 + 2 * 2 + 1 + 2 + 2 + 1 + 2
+    )  # contrasts, pairs, changes, baseline, spreads, grades and no judgement, wordings, changes of spreads
 
 
 def test_differences_of_probabilities_are_item_paired(study: SimulatedStudy, results: RegressionResults) -> None:

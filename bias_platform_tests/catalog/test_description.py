@@ -42,7 +42,7 @@ def test_reference_says_kinds_bounds_and_defaults() -> None:
     assert "| `from` | system | required |" in text
     assert "| `corpus` | slug | required |" in text
     assert "| `label_counts` | text -> text | empty |" in text
-    assert "| `reader` | `sbic` or `table` or `sample` | `table` |" in text
+    assert "| `reader` | `sbic` or `exist` or `hatred` or `table` or `sample` | `table` |" in text
     assert "| `dimensions` | slug -> list of [PersonaEntry](#personaentry) | required |" in text
     assert "origins" not in text
 

@@ -41,11 +41,11 @@ def test_five_mistakes(write: Callable[..., Path]) -> None:
         load_catalog(folder)
     assert str(caught.value).splitlines() == [
         f"the catalog in {folder} has 5 mistakes:",
-        "  - posts.yaml:5: corpora.tweets.reader: 'tabel' is not possible; allowed: sbic, table, sample. "
-        "Did you mean 'table'?",
+        "  - posts.yaml:5: corpora.tweets.reader: 'tabel' is not possible; allowed: sbic, exist, hatred, table, "
+        "sample. Did you mean 'table'?",
         "  - posts.yaml:9: corpora.tweets.columns.labell: there is no such field; allowed: text, id, label, "
         "label_counts, target_group, annotator, annotator_attributes, split. Did you mean 'label'?",
-        "  - posts.yaml:13: studies.tweets.task: there is no task 'offensivness'; allowed: offensiveness. "
+        "  - posts.yaml:13: studies.tweets.task: there is no task 'offensivness'; allowed: offensiveness, sexism. "
         "Did you mean 'offensiveness'?",
         "  - posts.yaml:17: studies.tweets.systems[1]: 'reference-small+anotators': there is no adapter 'anotators'; "
         "allowed: annotators. Did you mean 'annotators'?",

@@ -43,7 +43,7 @@ def test_a_folder_called_demo_does_not_hide_the_shipped_one(monkeypatch: pytest.
 
 
 def test_unknown_catalog_names_the_shipped_ones_and_the_nearest() -> None:
-    with pytest.raises(CatalogError, match=r"no catalog 'dmeo'.*\(demo, paper\).*Did you mean 'demo'"):
+    with pytest.raises(CatalogError, match=r"no catalog 'dmeo'.*\(demo, demo-persona, paper\).*Did you mean 'demo'"):
         load_catalog("dmeo")
 
 
@@ -53,7 +53,7 @@ def test_folder_without_yaml(tmp_path: Path) -> None:
 
 
 def test_shared_building_blocks_are_no_catalog_of_their_own() -> None:
-    assert shipped_catalogs() == ("demo", "paper")
+    assert shipped_catalogs() == ("demo", "demo-persona", "paper")
 
 
 def test_sections_may_be_spread_over_files(write: Writer, sound: dict[str, Any]) -> None:

@@ -62,3 +62,39 @@ def test_generated_corpus_and_unknown_corpus(write: Callable[..., Path], sound: 
     assert resolve_corpus(catalog, "sample") == catalog.corpora["sample"]
     with pytest.raises(CorpusError, match="no corpus 'none'"):
         resolve_corpus(catalog, "none")
+
+
+def test_downloads_lie_beside_the_lake(
+    monkeypatch: pytest.MonkeyPatch, write: Callable[..., Path], sound: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("BIAS_PLATFORM_LAKE", "/data/lake")
+    monkeypatch.delenv("TRIAL_POSTS", raising=False)
+    posts = sound["corpora"]["posts"]
+    posts["path"] = "${TRIAL_POSTS}/posts.csv"
+    posts["download"] = [{"url": "https://example.org/of/all.csv?raw=1"}]
+    sound["corpora"]["folder"] = {"reader": "sbic", "download": [{"url": "https://example.org/SBIC.v2.trn.csv"}]}
+    catalog = load_catalog(write({"a.yaml": sound}))
+    assert resolve_corpus(catalog, "posts").path == "/data/downloads/posts/all.csv"
+    assert resolve_corpus(catalog, "folder").path == "/data/downloads/folder"
+    monkeypatch.setenv("TRIAL_POSTS", "/mine")
+    assert resolve_corpus(catalog, "posts").path == "/mine/posts.csv"
+
+
+def test_pictures_and_what_is_said_of_getting_them(
+    monkeypatch: pytest.MonkeyPatch, write: Callable[..., Path], sound: dict[str, Any]
+) -> None:
+    monkeypatch.delenv("TRIAL_MEMES", raising=False)
+    sound["corpora"]["memes"] = {
+        "reader": "hatred",
+        "path": "memes",
+        "pictures": "${TRIAL_MEMES}",
+        "access": "They come from elsewhere.",
+    }
+    folder = write({"a.yaml": sound})
+    with pytest.raises(
+        CorpusError, match=r"corpus 'memes': the folder of pictures .* TRIAL_MEMES: .*They come from else"
+    ):
+        resolve_corpus(load_catalog(folder), "memes")
+    monkeypatch.setenv("TRIAL_MEMES", "pictures")
+    resolved = resolve_corpus(load_catalog(folder), "memes")
+    assert (resolved.path, resolved.pictures) == (str(folder / "memes"), str(folder / "pictures"))

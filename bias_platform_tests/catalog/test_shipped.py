@@ -17,6 +17,7 @@ from bias_platform.catalog import (
     shipped_catalogs,
     study_personas,
 )
+from bias_platform.catalog.systems import study_systems
 
 SBIC_CODES = {
     "gender": {"man", "woman", "transman", "transwoman", "nonBinary"},
@@ -116,7 +117,7 @@ def test_paper_knows_the_models_and_no_reference_model(paper: Catalog) -> None:
     assert len(hub_ids) == len(paper.models) == 21
     assert {entry.kind for entry in paper.models.values()} == {"hub"}
     assert paper.models["qwen3-30b-a3b"].served_as == "fp8"
-    assert set(paper.corpora) == {"sbic"}
+    assert set(paper.corpora) == {"sbic", "exist-es", "hatred"}
 
 
 def test_paper_leaves_out_what_is_not_known(paper: Catalog) -> None:
@@ -131,11 +132,46 @@ def test_paper_adapters_have_the_settings_of_the_study(paper: Catalog) -> None:
         assert adapter.warm_up == 0
 
 
+def test_paper_has_an_adapter_for_every_group_of_annotators(paper: Catalog) -> None:
+    groups = {
+        "gender": {"man", "woman"},
+        "race": {"asian", "black", "hispanic", "white", "mixed-race"},
+        "politics": {"cons", "mod-cons", "mod-liberal", "liberal", "libert", "independent"},
+    }
+    for attribute, personas in groups.items():
+        for persona in personas:
+            data = paper.adapters[f"sbic-specific-{persona}"].training
+            assert data is not None
+            assert (data.corpus, data.split, data.persona, data.labels) == (
+                "sbic",
+                "train",
+                persona,
+                f"unanimous-{attribute}",
+            )
+    assert sum(slug.startswith("sbic-specific-") for slug in paper.adapters) == 13
+    for persona in ("man", "woman"):
+        data = paper.adapters[f"exist-specific-{persona}"].training
+        assert data is not None
+        assert (data.corpus, data.persona, data.labels) == ("exist-es", persona, "unanimous-gender")
+    assert paper.adapters["exist-composite"].training.templates == "balanced-by-item"  # type: ignore[union-attr]
+    assert paper.adapters["hatred-memes"].training.answer_prefix == "The meme "  # type: ignore[union-attr]
+
+
+def test_crossed_personas_have_the_attributes_of_both_sides(paper: Catalog) -> None:
+    people = paper.persona_sets["sociodemographic-27"]
+    named = {persona.id: persona for members in people.dimensions.values() for persona in members}
+    (crossed,) = people.crossed.values()
+    assert len(crossed.cells) == 6
+    for persona, (one, other) in crossed.cells.items():
+        assert named[persona].attributes == {**named[one].attributes, **named[other].attributes}
+
+
 def test_paper_persona_sets(paper: Catalog) -> None:
     sizes = {slug: sum(map(len, entry.dimensions.values())) for slug, entry in paper.persona_sets.items()}
     assert sizes == {"sociodemographic-27": 27, "exist-gender-5": 5, "hatred-20": 20}
 
 
-def test_systems_of_the_paper_study_can_be_loaded_as_text_models(paper: Catalog) -> None:
-    bases = {parse_system(slug).base for slug in all_systems(paper)}
-    assert {paper.models[base].modality for base in bases} == {"text"}
+def test_models_of_the_paper_studies_can_be_shown_what_is_asked(paper: Catalog) -> None:
+    for study in paper.studies.values():
+        wanted = "text" if paper.tasks[study.task].shown == "text" else "image-text"
+        assert {paper.models[parse_system(slug).base].modality for slug in study_systems(study)} == {wanted}

@@ -20,7 +20,7 @@ TYPES: list[tuple[str, Any, str]] = [
     (
         "corpora/posts/reader",
         "tabel",
-        "corpora.posts.reader: 'tabel' is not possible; allowed: sbic, table, sample. Did",
+        "corpora.posts.reader: 'tabel' is not possible; allowed: sbic, exist, hatred, table, sample. Did",
     ),
     ("corpora/posts/pth", "x", "corpora.posts.pth: there is no such field; allowed: reader, path,"),
     ("corpora/posts/columns/txt", "x", "corpora.posts.columns.txt: there is no such field; allowed: text, id,"),

@@ -118,3 +118,22 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, conte
     file = _read(tmp_path_factory.mktemp("yaml"), yaml.safe_dump(content, allow_unicode=True))
     assert file.problems == []
     assert file.content == content
+
+
+def test_merged_fields_stand_under_the_own_ones(tmp_path: Path) -> None:
+    text = "one: &one\n  a: 1\n  b: {c: 2}\ntwo:\n  b: own\n  <<: *one\n  d: 3\nthree: {<<: [*one, {a: 9, e: 5}]}\n"
+    file = _read(tmp_path, text)
+    assert file.problems == []
+    assert file.content["two"] == {"a": 1, "b": "own", "d": 3}
+    assert file.content["three"] == {"a": 1, "b": {"c": 2}, "e": 5}
+    assert file.line(("two", "a")) == 2, "where it is written"
+    assert file.line(("two", "b")) == 5
+
+
+def test_only_mappings_can_be_merged(tmp_path: Path) -> None:
+    assert _read(tmp_path, "a: {<<: text, b: 1}").problems == [
+        (1, "a has a << that is no mapping; write e.g. <<: *settings")
+    ]
+    assert _read(tmp_path, "a: {'<<': 1}").content == {"a": {"<<": 1}}
+    loop = _read(tmp_path, "a: &a\n  <<: *a\n")
+    assert loop.problems == [(1, "a refers to itself through an alias")]

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bias_platform.catalog.corpus_settings import DownloadFile
 from bias_platform.catalog.entries import CorpusEntry
-from bias_platform.corpora import CorpusTables, read_corpus
+from bias_platform.corpora import CorpusTables, read_corpus, source_hash
 from bias_platform.corpora.sample import SBIC_COLUMNS
 from bias_platform.errors import CorpusError
 
@@ -132,7 +133,7 @@ def test_the_problems_of_all_files_are_said_at_once(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"holds none of SBIC\.v2\.trn\.csv"):
         read_corpus("s", CorpusEntry(reader="sbic", path=str(tmp_path)))
-    with pytest.raises(CorpusError, match=r"there is nothing at .*; unpack SBIC\.v2\.tgz there"):
+    with pytest.raises(CorpusError, match=r"corpus 's': there is nothing at .*; set `path` to where it"):
         read_corpus("s", CorpusEntry(reader="sbic", path=str(tmp_path / "no")))
 
 
@@ -144,3 +145,18 @@ def test_a_single_file(tmp_path: Path) -> None:
     assert read_corpus("s", CorpusEntry(reader="sbic", path=str(tmp_path / "mine.csv"))).items["split"].tolist() == [
         None
     ]
+
+
+def test_a_judgement_says_how_many_rows_held_it(tmp_path: Path) -> None:
+    rows = [judgement(targetStereotype=text) for text in ("", "a", "b")] + [judgement(WorkerId="w2")]
+    annotations = read(tmp_path, trn=rows).annotations
+    assert annotations["source_rows"].tolist() == [3, 1]
+    assert annotations["annotators"].tolist() == [1, 1]
+
+
+def test_missing_files_name_the_command_that_fetches_them(tmp_path: Path) -> None:
+    download = DownloadFile(url="https://example.org/SBIC.v2.tgz", members=("SBIC.v2.trn.csv",))
+    entry = CorpusEntry(reader="sbic", path=str(tmp_path / "no"), download=(download,))
+    for told_by in (read_corpus, source_hash):
+        with pytest.raises(CorpusError, match=r"nothing at .*/no; run `bias-platform fetch s`, or set `path` to where"):
+            told_by("s", entry)

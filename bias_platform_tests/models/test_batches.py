@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_platform.models.batches import another_of_group, collate, fixed_size_batches, split_by_tokens, token_batches
-from bias_platform.models.chat import EncodedExamples
+from bias_platform.models.example_tokens import EncodedExamples
 
 LENGTHS = st.lists(st.integers(2, 60), min_size=1, max_size=80).map(np.array)
 

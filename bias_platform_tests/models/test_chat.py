@@ -7,6 +7,7 @@ import pytest
 
 from bias_platform.errors import ModelLoadError
 from bias_platform.models import chat
+from bias_platform.models.example_tokens import encode_examples
 from bias_platform.models.loading import load_tokenizer
 
 
@@ -17,7 +18,7 @@ def tokenizer(base: Path) -> object:
 
 def test_an_example_is_prompt_answer_and_end_of_turn(tokenizer: object, examples: pd.DataFrame) -> None:
     two = examples.iloc[[0, 1]]
-    encoded = chat.encode_examples(tokenizer, two, 512)
+    encoded = encode_examples(tokenizer, two, 512)
     decoded = [tokenizer.decode(tokens) for tokens in encoded.tokens]  # type: ignore[attr-defined]
     for text, row in zip(decoded, two.itertuples(), strict=True):
         system = "" if pd.isna(row.system_message) else f"<|system|>{row.system_message}<|end|>"
@@ -27,13 +28,13 @@ def test_an_example_is_prompt_answer_and_end_of_turn(tokenizer: object, examples
 
 
 def test_examples_beyond_the_context_are_left_out_and_counted(tokenizer: object, examples: pd.DataFrame) -> None:
-    every = chat.encode_examples(tokenizer, examples, 512)
+    every = encode_examples(tokenizer, examples, 512)
     bound = int(every.lengths.max()) - 1
-    shorter = chat.encode_examples(tokenizer, examples, bound)
+    shorter = encode_examples(tokenizer, examples, bound)
     assert shorter.left_out == int((every.lengths > bound).sum()) > 0
     assert shorter.lengths.max() <= bound
     with pytest.raises(ModelLoadError, match="none of the 300 training examples fits into a context of 3 tokens"):
-        chat.encode_examples(tokenizer, examples, 3)
+        encode_examples(tokenizer, examples, 3)
 
 
 def test_a_model_without_chat_template_is_refused(tokenizer: object) -> None:

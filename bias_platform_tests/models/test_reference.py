@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from bias_platform.errors import CatalogError, ModelLoadError
-from bias_platform.models.chat import encode_examples
+from bias_platform.models.example_tokens import encode_examples
 from bias_platform.models.loading import load_tokenizer
 from bias_platform.models.reference import build_reference_model
 from bias_platform.models.training import reproducible

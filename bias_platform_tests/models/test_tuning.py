@@ -12,7 +12,7 @@ import torch
 
 from bias_platform.errors import ModelLoadError
 from bias_platform.models import tuning
-from bias_platform.models.chat import encode_examples
+from bias_platform.models.example_tokens import encode_examples
 from bias_platform.models.loading import load_base, load_tokenizer, put_adapter
 from bias_platform.models.tuning import train_adapter
 from bias_platform.progress import Progress

@@ -137,8 +137,8 @@ def test_the_text_may_be_as_the_source_has_it(tmp_path: Path) -> None:
     assert find_items(lake, "so\x00 true") == ["c"]
     with pytest.raises(UserError, match=r"no published corpus .* --item-id"):
         find_items(lake, "so tr")
-    with pytest.raises(UserError, match=r"no published corpus"):
-        find_items(lake, "")
+    with pytest.raises(UserError, match=r"the text is empty; name a picture without text by --item-id"):
+        find_items(lake, " ")
 
 
 def test_an_unknown_id_is_said_and_costs_nothing(workplace: Workplace) -> None:

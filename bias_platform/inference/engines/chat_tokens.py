@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import jinja2
 import numpy as np
 
-from bias_platform.errors import ModelLoadError, UserError
+from bias_platform.errors import UserError
 from bias_platform.inference.engines.base import Prompt, Scoring, TokenArray
 from bias_platform.inference.engines.option_tree import OptionTree, build_option_tree
-from bias_platform.models.chat import TEMPLATE_VARIABLES, render_prompts, tokenize
+from bias_platform.models.chat import TEMPLATE_VARIABLES, render_prompts, takes_parts_only, tokenize
 
 _SLOT = "@@the-post-goes-here@@"
 _COMPARED = 5
@@ -69,7 +69,7 @@ class ChatEncoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.joins_parts = True
-        self.lists_parts = _lists_parts(tokenizer)
+        self.lists_parts = takes_parts_only(tokenizer)
         self._splitting = _splitting_tokens(tokenizer)
         self._heads: dict[_Head, _Frame | None] = {}
 
@@ -229,23 +229,6 @@ def _pairs(messages: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
 
 def _as_list(text: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": text}]
-
-
-def _lists_parts(tokenizer: Any) -> bool:
-    """Whether the chat template takes a message as a list of parts only, as some models' that read pictures do: given
-    plain text, it leaves the text out without a word."""
-
-    def rendered(content: Any) -> str | None:
-        try:
-            return render_prompts(tokenizer, [[{"role": "user", "content": content}]])[0]
-        except ModelLoadError:
-            return None
-
-    plain = rendered(_SLOT)
-    if plain is not None and plain != rendered(""):
-        return False
-    listed = rendered(_as_list(_SLOT))
-    return listed is not None and _SLOT in listed
 
 
 def _splitting_tokens(tokenizer: Any) -> re.Pattern[str]:

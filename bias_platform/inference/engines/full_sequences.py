@@ -15,8 +15,8 @@ from bias_platform.inference.engines.adapters_in_batch import AdaptedModel
 from bias_platform.inference.engines.base import EngineStats, FloatArray, ScoredBatch
 from bias_platform.inference.engines.chat_tokens import EncodedPrompts, full_lengths
 from bias_platform.inference.engines.pass_limits import PassLimits
-from bias_platform.inference.engines.row_inputs import Inputs, joined, lengthened, shapes
 from bias_platform.inference.engines.shared_sequences import out_of_memory
+from bias_platform.models.row_inputs import Inputs, joined, lengthened, shapes
 
 _FEWEST_PROMPTS = 64
 """Prompts between two yields, or as many as fill some passes: sequences of equal length are looked for among them."""

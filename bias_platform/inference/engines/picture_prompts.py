@@ -1,4 +1,10 @@
-"""Asks prompts with pictures: a few at a time, so that only their pictures are in memory, and by whole sequences."""
+"""Asks prompts with pictures: some at a time, so that only their pictures are in memory, and by whole sequences.
+
+In the order in which they come, because prompts of one wording are of one length and go in one pass; a picture that
+comes again is not decoded again. What the encoder makes of a picture is not kept: it is a tenth of a question's time in
+a reference model, less in models of billions of weights, whose encoders are small beside what reads. A picture's tokens
+cannot be shared, since the persona is read before them.
+"""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -22,11 +28,13 @@ from bias_platform.inference.engines.full_sequences import WholeScorer
 from bias_platform.inference.engines.model_traits import ModelTraits
 from bias_platform.inference.engines.pass_limits import PassLimits
 from bias_platform.inference.engines.plain_generation import PlainWriter
-from bias_platform.inference.engines.vision_prompts import PictureReader, SeenPrompt
+from bias_platform.inference.engines.vision_prompts import PictureReader
 from bias_platform.inference.engines.writing_order import WritingOrder
+from bias_platform.models.picture_chats import SeenChat
 
-_AT_ONCE = 32
-"""Prompts whose pictures are in memory together."""
+_AT_ONCE = 512
+_BYTES_AT_ONCE = 256 << 20
+"""Prompts whose pictures are in memory together, and bytes of these as the model takes them."""
 _NOTE = "prompts with pictures are read whole: nothing is shared among them"
 
 _log = logging.getLogger(__name__)
@@ -107,17 +115,25 @@ class PicturePrompts:
             for batch in writer.write(fitting):
                 yield renumbered(batch, rows)
 
-    def _read(self, asked: Asked) -> Iterator[tuple[list[int], list[SeenPrompt], dict[int, Failure]]]:
+    def _read(self, asked: Asked) -> Iterator[tuple[list[int], list[SeenChat], dict[int, Failure]]]:
         """Some rows that could be read, what they became, and those that could not."""
         self._reader.require_pictures()
         if _NOTE not in self._stats.notes:
             _log.info("%s", _NOTE)
             self._stats.notes.append(_NOTE)
-        for start in range(0, len(asked.rows), _AT_ONCE):
-            chunk = asked.rows[start : start + _AT_ONCE]
-            made = {row: self._reader.read(asked.prompts[row]) for row in chunk}
-            seen = {row: prompt for row, prompt in made.items() if isinstance(prompt, SeenPrompt)}
-            failures = {row: failure for row, failure in made.items() if isinstance(failure, Failure)}
+        seen: dict[int, SeenChat] = {}
+        failures: dict[int, Failure] = {}
+        size = 0
+        for row in asked.rows:
+            made = self._reader.read(asked.prompts[row])
+            if isinstance(made, Failure):
+                failures[row] = made
+            else:
+                seen[row], size = made, size + sum(value.nbytes for value in made.inputs.values())
+            if len(seen) + len(failures) >= _AT_ONCE or size >= _BYTES_AT_ONCE:
+                yield list(seen), list(seen.values()), failures
+                seen, failures, size = {}, {}, 0
+        if seen or failures:
             yield list(seen), list(seen.values()), failures
 
     def _count(self, tokens: list[int]) -> None:

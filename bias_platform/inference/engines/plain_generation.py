@@ -15,11 +15,11 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from bias_platform.inference.engines.adapters_in_batch import AdaptedModel
 from bias_platform.inference.engines.base import EngineStats, GeneratedBatch
 from bias_platform.inference.engines.pass_limits import PassLimits
-from bias_platform.inference.engines.row_inputs import Inputs, joined, shapes
 from bias_platform.inference.engines.shared_generation import finished_batch
 from bias_platform.inference.engines.shared_sequences import memory_failure
 from bias_platform.inference.engines.token_choice import TokenChooser
 from bias_platform.inference.engines.writing_order import Answer, WritingOrder
+from bias_platform.models.row_inputs import Inputs, joined, shapes
 
 
 class _Chosen(LogitsProcessor):

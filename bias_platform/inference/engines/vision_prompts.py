@@ -4,28 +4,13 @@ Such prompts are read whole, one sequence for every option: what a picture becom
 and prompts with different pictures share nothing after it.
 """
 
-from typing import Any, NamedTuple
-
-import numpy as np
-from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
+from typing import Any
 
 from bias_platform.errors import UserError
 from bias_platform.inference.engines.base import Failure, Prompt, TokenArray
 from bias_platform.inference.engines.chat_tokens import ChatEncoder
-from bias_platform.inference.engines.row_inputs import Inputs
-from bias_platform.models.chat import render_prompts, tokenize
-
-
-class SeenPrompt(NamedTuple):
-    """A prompt with pictures."""
-
-    ids: TokenArray
-    """with as many places for each picture as the model wants"""
-    inputs: Inputs
-    """the pictures, as the model takes them"""
-    text: str
-    """what the chat template wrote"""
+from bias_platform.models.chat import tokenize
+from bias_platform.models.picture_chats import PictureChats, SeenChat, UnreadablePictureError
 
 
 class PictureReader:
@@ -38,6 +23,7 @@ class PictureReader:
 
     def __init__(self, processor: Any, encoder: ChatEncoder) -> None:
         self._processor, self._encoder = processor, encoder
+        self._chats = PictureChats(processor, encoder.tokenizer)
 
     def require_pictures(self) -> None:
         """Raises a `UserError` when the system reads text only."""
@@ -47,26 +33,19 @@ class PictureReader:
                 "folder holds its preprocessor, or a corpus without pictures"
             )
 
-    def read(self, prompt: Prompt) -> SeenPrompt | Failure:
+    def read(self, prompt: Prompt) -> SeenChat | Failure:
         """The prompt for the model; a failure for good when one of its pictures cannot be read.
 
         Raises:
             ModelLoadError: the chat template refuses the messages.
             UserError: processor and tokenizer do not go together.
         """
-        pictures = []
-        for image in prompt.images:
-            try:
-                with PillowImage.open(image.path) as opened:
-                    pictures.append(opened.convert("RGB"))
-            except (OSError, ValueError, UnidentifiedImageError, PillowImage.DecompressionBombError) as error:
-                return Failure(f"picture cannot be read: {image.path.name} ({error})", transient=False)
-        text = render_prompts(self._encoder.tokenizer, [_chat(prompt)])[0]
-        made = self._processor(text=[text], images=[pictures], add_special_tokens=False, return_tensors="pt")
-        ids = made["input_ids"][0].numpy().astype(np.int32)
-        self._require_same_end(ids, text)
-        inputs = {name: value for name, value in made.items() if name not in ("input_ids", "attention_mask")}
-        return SeenPrompt(ids, inputs, text)
+        try:
+            seen = self._chats.read(prompt.messages, [image.path for image in prompt.images])
+        except UnreadablePictureError as error:
+            return Failure(str(error), transient=False)
+        self._require_same_end(seen.ids, seen.text)
+        return seen
 
     def _require_same_end(self, ids: TokenArray, text: str) -> None:
         """Where options begin is found in the text, so the processor must have left its end alone."""
@@ -76,12 +55,3 @@ class PictureReader:
                 "the processor of this system writes the end of a prompt differently from its tokenizer, so where an "
                 "answer begins cannot be told; use another model, or another transformers version"
             )
-
-
-def _chat(prompt: Prompt) -> list[dict[str, Any]]:
-    chat = [
-        {"role": message["role"], "content": [{"type": "text", "text": message["content"]}]}
-        for message in prompt.messages
-    ]
-    chat[-1]["content"] = [*chat[-1]["content"], *({"type": "image"} for _ in prompt.images)]
-    return chat

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from bias_platform.inference.engines.base import Image, Prompt, TokenArray
-from bias_platform.models.chat import render_prompts, tokenize
+from bias_platform.models.chat import chat_in_parts, render_prompts, tokenize
 
 
 def tokens_with_places(tokenizer: Any, prompts: Sequence[Prompt]) -> list[TokenArray]:
@@ -16,7 +16,7 @@ def tokens_with_places(tokenizer: Any, prompts: Sequence[Prompt]) -> list[TokenA
     Raises:
         ModelLoadError: the chat template knows no pictures.
     """
-    texts = [render_prompts(tokenizer, [_chat(prompt)])[0] for prompt in prompts]
+    texts = [render_prompts(tokenizer, [chat_in_parts(prompt.messages, len(prompt.images))])[0] for prompt in prompts]
     return [np.array(ids, dtype=np.int32) for ids in tokenize(tokenizer, texts)]
 
 
@@ -31,13 +31,3 @@ def open_images(images: Sequence[Image]) -> tuple[Any, ...]:
         with Picture.open(image.path) as picture:
             opened.append(picture.convert("RGB"))
     return tuple(opened)
-
-
-def _chat(prompt: Prompt) -> list[dict[str, Any]]:
-    """Messages as lists of parts, the form that templates of models with pictures expect."""
-    chat: list[dict[str, Any]] = [
-        {"role": message["role"], "content": [{"type": "text", "text": message["content"]}]}
-        for message in prompt.messages
-    ]
-    chat[-1]["content"] += [{"type": "image"} for _ in prompt.images]
-    return chat

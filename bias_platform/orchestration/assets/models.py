@@ -1,16 +1,19 @@
 """`models/*`: from recipes to exactly what is loaded. Everything that touches weights happens in a worker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from bias_platform.catalog.recipes import recipe_fingerprint
+from bias_platform.catalog.adapter_paths import resolve_adapter_folder
+from bias_platform.catalog.recipes import learner_data, learns_here, recipe_fingerprint
+from bias_platform.catalog.served_systems import served_adapter
 from bias_platform.catalog.systems import SystemParts, parse_system
-from bias_platform.models.source import ModelSource
-from bias_platform.models.system import ResolvedSystem, portable, resolve_system
+from bias_platform.models.adapter_folder import take_over_adapter
+from bias_platform.models.system import portable
 from bias_platform.orchestration.assets.prompts import Checked
+from bias_platform.orchestration.assets.system_parts import resolved_system, source_of_base
 from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
 from bias_platform.orchestration.checks import TableSchemas, schema_check
 from bias_platform.orchestration.column_schemas import column_schema_metadata
@@ -20,8 +23,7 @@ from bias_platform.orchestration.partitioned import AssetFace, Made, Run, partit
 from bias_platform.orchestration.worker_messages import follow_one
 from bias_platform.schemas import TrainingLog
 from bias_platform.storage import Manifest, publish, read_manifest
-from bias_platform.storage.hashing import value_hash
-from bias_platform.storage.names import EXAMPLES, MODEL_SOURCE, SYSTEM, TRAINING_LOG
+from bias_platform.storage.names import EXAMPLES, PICTURES, SYSTEM, TRAINING_LOG
 
 GPU_POOL = "gpu"
 _BASES = "Base models: reference models trained on the spot, hub models pinned to a commit, api models as declared."
@@ -71,6 +73,7 @@ def base_assets(house: House) -> Checked:
             "slug": slug,
             "entry": entry.model_dump(mode="json"),
             "examples": str(house.lake.examples(slug) / EXAMPLES) if entry.recipe else None,
+            "pictures": str(house.lake.corpus(entry.recipe.corpus) / PICTURES) if entry.recipe else None,
         }
         upstream: dict[dg.AssetKey, str | None] = {keys.recipes: slug}
         if entry.recipe:
@@ -89,27 +92,47 @@ def adapter_assets(house: House) -> Checked:
     """LoRA adapters, partitioned by `base+adapter`."""
     keys = house.keys
     slugs = house.partitions.adapted.get_partition_keys()
+    tuned = [slug for slug in slugs if learns_here(house.catalog, str(parse_system(slug).adapter))]
 
     def make(run: Run, slug: str) -> Made:
         parts = parse_system(slug)
         blueprint = house.blueprints.adapter(slug)
         entry = house.catalog.adapters[str(parts.adapter)]
+        if entry.trained_elsewhere is not None:
+            folder = resolve_adapter_folder(house.catalog, str(parts.adapter))
+            return Made(reused(run, blueprint) or _taken_over(folder, blueprint), {keys.recipes: slug})
         request = {
             "slug": slug,
             "entry": entry.model_dump(mode="json"),
-            "base": _source_of_base(house, parts.base).model_dump(mode="json"),
+            "base": source_of_base(house, parts.base).model_dump(mode="json"),
             "examples": str(house.lake.examples(str(parts.adapter)) / EXAMPLES),
+            "pictures": str(house.lake.corpus(learner_data(house.catalog, str(parts.adapter)).corpus) / PICTURES),
         }
         upstream = {keys.recipes: slug, keys.base: parts.base, keys.examples: parts.adapter}
         return _made_by_worker(run, blueprint, slug, "tune_adapter", request, upstream)
 
     deps = [
         _dep(keys.recipes, slugs),
-        _dep(keys.base, slugs, lambda parts: parts.base),
-        _dep(keys.examples, slugs, lambda parts: str(parts.adapter)),
+        _dep(keys.base, tuned, lambda parts: parts.base),
+        _dep(keys.examples, tuned, lambda parts: str(parts.adapter)),
     ]
-    face = _face(keys.adapters, "LoRA adapters tuned on human judgements.", column_schema_metadata(TrainingLog))
-    return _checked(house, face, house.partitions.adapted, deps, make, house.lake.adapter, {TRAINING_LOG: TrainingLog})
+    about = "LoRA adapters: tuned on human judgements here, or elsewhere and taken over from their folder."
+    face = _face(keys.adapters, about, column_schema_metadata(TrainingLog))
+    log = {TRAINING_LOG: TrainingLog}
+    return _checked(house, face, house.partitions.adapted, deps, make, house.lake.adapter, log, optional=set(log))
+
+
+def _taken_over(folder: Path, blueprint: Blueprint) -> Manifest:
+    """Publishes an adapter that was trained elsewhere: what the lake holds is what is loaded."""
+    with publish(**blueprint.publication()) as staging:
+        found = take_over_adapter(folder, staging.folder)
+        staging.facts.update(
+            rank=found.rank,
+            target_modules=list(found.target_modules),
+            trained_on=found.trained_on or "not said",
+            weights=found.numbers,
+        )
+    return staging.published
 
 
 def checkpoint_assets(house: House) -> Checked:
@@ -124,7 +147,7 @@ def checkpoint_assets(house: House) -> Checked:
         request = {
             "slug": slug,
             "entry": house.catalog.quantizations[str(parts.scheme)].model_dump(mode="json"),
-            "base": _source_of_base(house, parts.base).model_dump(mode="json"),
+            "base": source_of_base(house, parts.base).model_dump(mode="json"),
             "adapter": str(house.lake.adapter(parts.adapted_slug)) if parts.adapted_slug else None,
         }
         upstream: dict[dg.AssetKey, str | None] = {keys.recipes: slug, keys.base: parts.base}
@@ -145,7 +168,8 @@ def system_assets(house: House) -> Checked:
     """Resolved systems: exactly what is loaded, and its identity."""
     keys = house.keys
     slugs = house.partitions.systems.get_partition_keys()
-    adapted = [slug for slug in slugs if parse_system(slug).adapter]
+    loaded = [slug for slug in slugs if served_adapter(house.catalog, slug) is None]
+    adapted = [slug for slug in loaded if parse_system(slug).adapter]
     quantized = [slug for slug in slugs if parse_system(slug).scheme]
 
     def make(run: Run, slug: str) -> Made:
@@ -153,7 +177,7 @@ def system_assets(house: House) -> Checked:
         parts = parse_system(slug)
         manifest = reused(run, blueprint)
         if manifest is None:
-            resolved = _resolve(house, parts)
+            resolved = resolved_system(house, parts)
             with publish(**blueprint.publication()) as staging:
                 text = portable(resolved, house.lake.home).model_dump_json(indent=1)
                 (staging.folder / SYSTEM).write_text(text, "utf-8")
@@ -163,7 +187,7 @@ def system_assets(house: House) -> Checked:
 
     deps = [
         _dep(keys.system_recipes, slugs),
-        _dep(keys.base, slugs, lambda parts: parts.base),
+        _dep(keys.base, loaded, lambda parts: parts.base),
         _dep(keys.adapters, adapted, lambda parts: str(parts.adapted_slug)),
         _dep(keys.checkpoints, quantized),
     ]
@@ -171,49 +195,11 @@ def system_assets(house: House) -> Checked:
     return _checked(house, face, house.partitions.systems, deps, make, house.lake.system, {})
 
 
-def _resolve(house: House, parts: SystemParts) -> ResolvedSystem:
-    base = _source_of_base(house, parts.base)
-    adapter = house.lake.adapter(parts.adapted_slug) if parts.adapted_slug else None
-    if parts.scheme is None:
-        versions = {"base": _base_content(house, parts.base, base)}
-        if adapter:
-            versions["adapter"] = _content(adapter)
-        return resolve_system(parts.slug, base, versions=versions, adapter=adapter)
-    folder = house.lake.checkpoint(parts.slug)
-    on_top = house.catalog.quantizations[parts.scheme].adapter == "on-top"
-    source = ModelSource(kind="folder", location=str(folder), revision=None, dtype="auto")
-    return resolve_system(
-        parts.slug,
-        source,
-        versions={"checkpoint": _content(folder)},
-        adapter=folder / "adapter" if adapter and on_top else None,
-        quantization=parts.scheme,
-    )
-
-
-def _content(folder: Path) -> str:
-    """Hash of what is loaded: weights, configuration, tokenizer; not of the record of how they came about."""
-    files = read_manifest(folder, folder.name).files
-    return value_hash({name: file.sha256 for name, file in files.items() if name not in (TRAINING_LOG, MODEL_SOURCE)})
-
-
-def _base_content(house: House, base: str, source: ModelSource) -> str:
-    if source.kind == "api":
-        # all that is known of what is served: where, under which name, in which declared snapshot
-        return value_hash([source.endpoint, source.location, source.revision, house.catalog.models[base].served_as])
-    return source.revision or _content(house.lake.base(base))
-
-
-def _source_of_base(house: House, base: str) -> ModelSource:
-    folder = house.lake.base(base)
-    read_manifest(folder, f"{house.catalog.name}/models/base[{base}]")
-    source = ModelSource.model_validate_json((folder / MODEL_SOURCE).read_text("utf-8"))
-    trained_here = house.catalog.models[base].kind == "reference"
-    return source.model_copy(update={"location": str(folder)}) if trained_here else source
-
-
 def _system_upstream(house: House, parts: SystemParts) -> dict[dg.AssetKey, str | None]:
-    upstream: dict[dg.AssetKey, str | None] = {house.keys.system_recipes: parts.slug, house.keys.base: parts.base}
+    upstream: dict[dg.AssetKey, str | None] = {house.keys.system_recipes: parts.slug}
+    if served_adapter(house.catalog, parts.slug) is not None:
+        return upstream
+    upstream[house.keys.base] = parts.base
     if parts.adapted_slug:
         upstream[house.keys.adapters] = parts.adapted_slug
     if parts.scheme:
@@ -258,6 +244,7 @@ def _checked(
     make: Any,
     folder: Any,
     tables: TableSchemas,
+    optional: Set[str] = frozenset(),
 ) -> Checked:
     asset = partitioned_asset(face, partitions, deps, make)
-    return asset, schema_check(face.key, tables, lambda slug: folder(str(slug)), partitions)
+    return asset, schema_check(face.key, tables, lambda slug: folder(str(slug)), partitions, optional)

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from bias_platform.catalog.systems import labels_of, study_cells
 from bias_platform.errors import ArtifactError, bullet_list
 from bias_platform.inference.engines.registry import engine_entry
 from bias_platform.orchestration.assets.models import GPU_POOL
@@ -108,8 +109,13 @@ def index_asset(house: House, study: str) -> Checked:
     return whole_asset(face, deps, make), schema_check(face.key, {}, lambda _: house.lake.index(study))
 
 
-def current_versions(house: House, study: str) -> dict[str, str]:
+def current_versions(house: House, study: str, *, whole: bool = False) -> dict[str, str]:
     """Data version of every partition of a study.
+
+    Args:
+        house: catalog and lake.
+        study: whose.
+        whole: only of the systems that are asked in every persona.
 
     Raises:
         ArtifactError: names every partition that is missing, or was made by another system, by other questions or
@@ -119,7 +125,8 @@ def current_versions(house: House, study: str) -> dict[str, str]:
     def draw(partition: str) -> Blueprint:
         return house.blueprints.prediction(study, *partition.split("|"))
 
-    keys = map(str, house.partitions.study_keys(study))
+    partitions = house.partitions
+    keys = map(str, partitions.whole_keys(study) if whole else partitions.study_keys(study))
     return versions_of(keys, draw, f"study '{study}'", "its partitions", house.keys.predictions(study))
 
 
@@ -168,9 +175,19 @@ def keys_by_system(keys: Sequence[str]) -> dict[str, list[str]]:
     return grouped
 
 
+def _declared(house: House, study: str, run: Run, system: str, personas: list[str]) -> list[str]:
+    """The personas in which the study asks the system: a selection of the whole grid may hold others."""
+    asked = set(study_cells(house.catalog, house.catalog.studies[study]))
+    strange = [persona for persona in personas if (system, persona) not in asked]
+    if strange:
+        run.context.log.info(f"{system}: the study does not ask this system as {', '.join(strange)}")
+    return [persona for persona in personas if (system, persona) in asked]
+
+
 def _answer(house: House, study: str, run: Run, system: str, personas: list[str]) -> None:
-    blueprints = {persona: house.blueprints.prediction(study, system, persona) for persona in personas}
-    pending = {}
+    wanted = _declared(house, study, run, system, personas)
+    blueprints = {persona: house.blueprints.prediction(study, system, persona) for persona in wanted}
+    pending: dict[str, Blueprint] = {}
     for persona, blueprint in blueprints.items():
         kept = reused(run, blueprint)
         if kept is None:
@@ -183,7 +200,8 @@ def _answer(house: House, study: str, run: Run, system: str, personas: list[str]
     def request_without(published: Set[str]) -> dict[str, Any]:
         left = {persona: blueprint for persona, blueprint in pending.items() if persona not in published}
         partitions = {persona: blueprint.request() for persona, blueprint in left.items()}
-        return {**system_request(house, study, system), "partitions": partitions}
+        labels = {persona: labels_of(house.catalog.studies[study], system, persona) for persona in left}
+        return {**system_request(house, study, system), "partitions": partitions, "labels": labels}
 
     environment = engine_entry(house.catalog.studies[study].engine.name).environment
     for persona, metadata in follow_published(run, Job("predict", environment), request_without):

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from bias_platform.catalog.entries import ReferenceRecipe
+from bias_platform.catalog.entries import ReferenceRecipe, TrainingData
 from bias_platform.catalog.recipes import learner_data
 from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
 from bias_platform.orchestration.checks import schema_check
@@ -14,14 +14,27 @@ from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.partitioned import AssetFace, Made, Run, partitioned_asset, reused
 from bias_platform.orchestration.unpartitioned import whole_asset
-from bias_platform.prompts.examples import persona_blind_examples, training_examples
+from bias_platform.prompts.chat_lines import write_chat_lines
+from bias_platform.prompts.example_facts import example_facts
+from bias_platform.prompts.examples import TrainingSet, persona_blind_examples, training_set
+from bias_platform.prompts.group_items import group_items, group_key
 from bias_platform.prompts.personas import personas_table
 from bias_platform.prompts.questions import build_questions
 from bias_platform.prompts.sampling import draw_items
-from bias_platform.schemas import Items, Personas, Questions, TrainingExamples, validate_table
+from bias_platform.schemas import GroupItems, Items, Personas, Questions, TrainingExamples, validate_table
 from bias_platform.storage import Manifest, publish, read_table, write_table
 from bias_platform.storage.hashing import value_hash
-from bias_platform.storage.names import ANNOTATIONS, EXAMPLES, ITEMS, PERSONAS, QUESTIONS
+from bias_platform.storage.names import (
+    ANNOTATIONS,
+    CHAT_EXAMPLES,
+    EXAMPLES,
+    GROUP_ITEMS,
+    ITEMS,
+    LABELS,
+    PERSONAS,
+    PICTURES,
+    QUESTIONS,
+)
 
 Checked = tuple[dg.AssetsDefinition, dg.AssetChecksDefinition]
 
@@ -82,19 +95,15 @@ def example_assets(house: House) -> Checked:
         blueprint = house.blueprints.examples(learner)
         manifest = reused(run, blueprint)
         if manifest is None:
-            table = _examples(house, learner)
-            facts = {"answers": table["answer"].value_counts().to_dict()}
-            manifest = _publish_one(blueprint, table, TrainingExamples, EXAMPLES, facts)
+            manifest = _publish_examples(house, learner, blueprint)
         lessons = learner_data(house.catalog, learner)
-        return Made(
-            manifest,
-            {house.keys.corpus(lessons.corpus): None, house.keys.personas(lessons.persona_set): None},
-        )
+        upstream = {house.keys.corpus(lessons.corpus): None, house.keys.personas(lessons.persona_set): None}
+        return Made(manifest, upstream, _chat_path(manifest, blueprint))
 
     face = AssetFace(
         key=house.keys.examples,
         description="Chat examples that adapters (annotators' judgements, in persona) and reference bases (majority "
-        "judgements, whatever the persona) learn from.",
+        f"judgements, whatever the persona) learn from: a table, of adapters also {CHAT_EXAMPLES} to train elsewhere.",
         code_version=asset_code_version("examples"),
         kinds=frozenset({"pandas", "parquet"}),
         metadata=column_schema_metadata(TrainingExamples),
@@ -133,13 +142,30 @@ def _publish_questions(house: House, study: str, blueprint: Blueprint) -> Manife
         items, personas, dict(templates), entry.task, task, entry.option_orders, entry.replicates
     )
     validate_table(questions, Questions, blueprint.name)
+    groups = _group_items(house, study, items, personas)
+    tables = {
+        QUESTIONS: questions,
+        ITEMS: items,
+        PERSONAS: personas,
+        **({} if groups is None else {GROUP_ITEMS: groups}),
+    }
     with publish(**blueprint.publication()) as staging:
-        for file, table in ((QUESTIONS, questions), (ITEMS, items), (PERSONAS, personas)):
+        for file, table in tables.items():
             staging.rows[file] = write_table(table, staging.folder / file)
-        staging.facts.update(
-            questions_per_system=len(questions), items=len(items), persona_digests=_persona_digests(questions)
-        )
+        digests = _persona_digests(questions) | _group_digests(questions, groups)
+        staging.facts.update(questions_per_system=len(questions), items=len(items), persona_digests=digests)
     return staging.published
+
+
+def _group_items(house: House, study: str, items: pd.DataFrame, personas: pd.DataFrame) -> pd.DataFrame | None:
+    """What systems of groups are asked about; None where the study has none that are asked about a part."""
+    entry = house.catalog.studies[study]
+    groups = [(group.persona, group.labels) for group in entry.group_systems if group.labels is not None]
+    if not groups:
+        return None
+    labels = read_table(house.lake.corpus(entry.corpus) / LABELS, f"corpora/{entry.corpus}")
+    policies = house.catalog.corpora[entry.corpus].label_policies
+    return validate_table(group_items(items, labels, personas, policies, groups), GroupItems, f"{study} group items")
 
 
 def _persona_digests(questions: pd.DataFrame) -> dict[str, str]:
@@ -148,7 +174,33 @@ def _persona_digests(questions: pd.DataFrame) -> dict[str, str]:
     return {str(persona): value_hash(ids.tolist()) for persona, ids in ordered.groupby("persona_id")["question_id"]}
 
 
-def _examples(house: House, learner: str) -> pd.DataFrame:
+def _group_digests(questions: pd.DataFrame, groups: pd.DataFrame | None) -> dict[str, str]:
+    """The same for the questions about a group's items."""
+    if groups is None:
+        return {}
+    asked = questions.merge(groups, on=["persona_id", "item_id"]).sort_values("question_id")
+    by_group = asked.groupby(["persona_id", "labels"])["question_id"]
+    return {group_key(*map(str, names)): value_hash(ids.tolist()) for names, ids in by_group}
+
+
+def _publish_examples(house: House, learner: str, blueprint: Blueprint) -> Manifest:
+    table, facts = _examples(house, learner)
+    data = learner_data(house.catalog, learner)
+    with publish(**blueprint.publication()) as staging:
+        staging.rows[EXAMPLES] = write_table(table, staging.folder / EXAMPLES)
+        if isinstance(data, TrainingData):  # a reference model is built here and nowhere else
+            write_chat_lines(table, staging.folder / CHAT_EXAMPLES, house.lake.corpus(data.corpus) / PICTURES)
+        staging.facts.update(facts)
+    return staging.published
+
+
+def _chat_path(manifest: Manifest, blueprint: Blueprint) -> dict[str, Any]:
+    """Where the file is that can be trained on elsewhere, for the UI."""
+    there = CHAT_EXAMPLES in manifest.files
+    return {"chat_examples": dg.MetadataValue.path(str(blueprint.folder / CHAT_EXAMPLES))} if there else {}
+
+
+def _examples(house: House, learner: str) -> TrainingSet:
     data = learner_data(house.catalog, learner)
     corpus = house.lake.corpus(data.corpus)
     items = read_table(corpus / ITEMS, f"corpora/{data.corpus}")
@@ -158,5 +210,9 @@ def _examples(house: House, learner: str) -> pd.DataFrame:
     task = house.catalog.tasks[data.task]
     if isinstance(data, ReferenceRecipe):
         train = items[items["split"].fillna("train") == "train"]
-        return persona_blind_examples(train, annotations, personas, templates, task, data.examples, data.seed)
-    return training_examples(items, annotations, personas, templates, task, data)
+        table = persona_blind_examples(
+            train, annotations, personas, templates, task, data.examples, data.seed, data.answer_prefix
+        )
+        return TrainingSet(table, example_facts(table, None, task))
+    labels = read_table(corpus / LABELS, f"corpora/{data.corpus}") if data.labels else None
+    return training_set(items, annotations, personas, templates, task, data, labels)

@@ -19,12 +19,15 @@ from bias_platform.storage.names import ANNOTATIONS, REPORT_PAGE
 def report_assets(house: House, study: str) -> Checked:
     """The regression report of a study, and its check."""
     entry = house.catalog.studies[study]
-    partitions = [str(key) for key in house.partitions.study_keys(study)]
+    partitions = [str(key) for key in house.partitions.whole_keys(study)]
     floor = [entry.noise_floor] if entry.noise_floor is not None else []
+    crossed = house.blueprints.crossed(study)
     face = AssetFace(
         key=house.keys.report(study),
         description=f"*{entry.title}* The mixed-effects regression report: one page and its tables.",
-        code_version=asset_code_version("report", [entry.analysis, house.catalog.tasks[entry.task], *floor]),
+        code_version=asset_code_version(
+            "report", [entry.analysis, house.catalog.tasks[entry.task], *floor, *filter(None, [crossed])]
+        ),
         kinds=frozenset({"html", "parquet"}),
     )
     deps = [
@@ -38,7 +41,7 @@ def report_assets(house: House, study: str) -> Checked:
         deps.append(dg.AssetDep(house.keys.repeats(study), partition_mapping=again))
 
     def make(run: Run) -> Made:
-        versions = current_versions(house, study)
+        versions = current_versions(house, study, whole=True)
         repeats = current_repeats(house, study)
         blueprint = house.blueprints.report(study, versions, repeats)
         manifest = reused(run, blueprint)
@@ -56,6 +59,7 @@ def report_assets(house: House, study: str) -> Checked:
                 "annotations": str(house.lake.corpus(entry.corpus) / ANNOTATIONS),
                 "templates": dict(house.catalog.template_sets[entry.template_set].templates),
                 "corpus": house.catalog.corpora[entry.corpus].model_dump(mode="json"),
+                "crossed": crossed,
                 "models": {slug: model.model_dump(mode="json") for slug, model in house.catalog.models.items()},
             }
             metadata = follow_one(run, Job("regression_report"), request)

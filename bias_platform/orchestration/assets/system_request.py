@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from bias_platform.catalog.systems import parse_system
+from bias_platform.catalog.systems import parse_system, study_systems
 from bias_platform.inference.ledger_recovery import published_parts
 from bias_platform.orchestration.house import House
-from bias_platform.storage.names import SYSTEM
+from bias_platform.storage.names import PICTURES, SYSTEM
 
 
 def system_request(house: House, study: str, system: str) -> dict[str, Any]:
@@ -18,6 +18,7 @@ def system_request(house: House, study: str, system: str) -> dict[str, Any]:
         "task": house.catalog.tasks[entry.task].model_dump(mode="json"),
         "templates": dict(house.catalog.template_sets[entry.template_set].templates),
         "questions": str(house.lake.questions(study)),
+        "pictures": str(house.lake.corpus(entry.corpus) / PICTURES),
         "engine": entry.engine.model_dump(mode="json"),
         "ledger": str(house.lake.ledger(system, entry.task)),
         "published": [str(part) for part in published_parts(house.lake, house.catalog, system, entry.task)],
@@ -35,7 +36,7 @@ def _spending(house: House, study: str, system: str) -> dict[str, Any]:
         "price": _price(house, system),
         "others": [
             {"ledger": str(house.lake.ledger(other, entry.task)), "price": _price(house, other)}
-            for other in entry.systems
+            for other in study_systems(entry)
             if other != system
         ],
     }

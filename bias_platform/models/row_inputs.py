@@ -24,6 +24,15 @@ def lengthened(inputs: Inputs, tokens: int) -> Inputs:
     }
 
 
-def joined(inputs: Sequence[Inputs], device: torch.device) -> Inputs:
-    """The inputs of several rows as those of one batch."""
-    return {name: torch.cat([some[name] for some in inputs]).to(device) for name in inputs[0]}
+def joined(inputs: Sequence[Inputs], device: torch.device | str) -> Inputs:
+    """The inputs of several rows as those of one batch; rows without any add nothing."""
+    some = [each for each in inputs if each]
+    return {name: torch.cat([each[name] for each in some]).to(device) for name in (some[0] if some else {})}
+
+
+def split_by_tokens(inputs: Inputs) -> tuple[Inputs, Inputs]:
+    """What has one number a token, and what depends on the pictures alone."""
+    return (
+        {name: value for name, value in inputs.items() if name in _OF_TOKENS},
+        {name: value for name, value in inputs.items() if name not in _OF_TOKENS},
+    )

@@ -1,0 +1,193 @@
+"""What the tables say, in sentences; a number in square brackets is the row it comes from, for `trace`."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from bias_platform.analysis.agreements.pair_tests import ALPHA
+from bias_platform.analysis.phrases import NOT_ABSENT, decimal, decimal_interval, share
+from bias_platform.errors import counted
+from bias_platform.schemas.results_of_agreement import ALIKE, UNKNOWN
+
+Tables = Mapping[str, pd.DataFrame]
+Facts = Mapping[str, object]
+
+
+def address(table: str, row: object) -> str:
+    """How a row is named: its table, and its place from 1."""
+    return f"{table}:{int(str(row)) + 1}"
+
+
+def headline_of(tables: Tables, facts: Facts) -> str:
+    """One sentence: how many pairs of personas differ after correction, and the largest of the differences."""
+    pairs = tables["pair_tests"]
+    tested = pairs[pairs["p"].notna()]
+    if tested.empty:
+        return "No pair of personas could be compared, so nothing is said of differences between them."
+    differ = tested[tested["p_holm"] < facts["significance"]]
+    against = f"{facts['reference']}" if facts["written"] else f"the answers of {facts['reference']}"
+    what = f"{len(differ):,} of {counted(len(tested), 'pair')} of personas differ in how near they are to {against}"
+    corrected = "after correction for all of them (Holm)"
+    if differ.empty:
+        return f"None of {counted(len(tested), 'pair')} of personas differs {corrected}. {NOT_ABSENT}"
+    return f"{what} {corrected}. The clearest: {_pair(_least(differ, 'p'))}."
+
+
+def summary_of(tables: Tables, facts: Facts) -> tuple[str, ...]:
+    """A few sentences in plain language."""
+    said = [*_reference(tables, facts), *_shares(tables, facts), *_people(tables), *_tuning(tables, facts)]
+    said += [*_recall(tables), *_noise(tables)]
+    return (
+        *said,
+        "Simulated personas are not people: what differs is how a model answers when it is told to be somebody. The "
+        f"claims cover {counted(_int(facts['items']), 'item')}, these wordings and these systems.",
+    )
+
+
+def messages_of(tables: Tables, facts: Facts) -> tuple[str, ...]:
+    """What a reader must know before any number."""
+    coverage = tables["coverage"]
+    said = []
+    low = coverage[coverage["coverage"] < 0.95]
+    if len(low):
+        worst = _least(low, "coverage")
+        said.append(
+            f"In {len(low)} of {counted(len(coverage), 'partition')} fewer than 95 % of the cells have a valid answer "
+            f"(least: {worst['label']} of {worst['system']}, {share(worst['coverage'])} "
+            f"[{address('coverage', worst.name)}]). {_bad_answers(facts)}"
+        )
+    if _int(facts["orders"]) > 1:
+        said.append(
+            f"The options were asked in {facts['orders']} orders; this report reads the answers to the canonical one."
+        )
+    if facts["bad_answers"] == "as-published":
+        said.append(
+            "Bad answers count as in the published study: left out of alphas, one more category in paired tests. The "
+            "two statistics then rest on different items; it is here for comparison only."
+        )
+    untested = tables["pair_tests"][tables["pair_tests"]["state"] == UNKNOWN]
+    if len(untested):
+        said.append(f"{counted(len(untested), 'pair')} of personas cannot be tested: {untested['reason'].iloc[0]}.")
+    return tuple(said)
+
+
+def _bad_answers(facts: Facts) -> str:
+    return {
+        "drop": "Comparisons leave out items without a valid answer on either side, item by item.",
+        "category": "What is no valid answer counts as one more answer in every statistic.",
+    }.get(str(facts["bad_answers"]), "")
+
+
+def _least(rows: pd.DataFrame, column: str) -> pd.Series:
+    return rows.iloc[int(rows[column].to_numpy(float).argmin())]
+
+
+def _most(rows: pd.DataFrame, column: str) -> pd.Series:
+    return rows.iloc[int(rows[column].to_numpy(float).argmax())]
+
+
+def _pair(row: pd.Series) -> str:
+    where = f"{row['system']}, wording {row['template_id']}"
+    if row["measure"] == ALPHA:
+        sizes = f"alpha {decimal(row['first'])} and {decimal(row['second'])}"
+    else:
+        sizes = f"mean {row['measure']} {decimal(row['first'])} and {decimal(row['second'])}"
+    return (
+        f"{row['first_label']} and {row['second_label']} ({sizes}; they part on {share(row['disagreement'])} of the "
+        f"items; {where}) [{address('pair_tests', row.name)}]"
+    )
+
+
+def _reference(tables: Tables, facts: Facts) -> list[str]:
+    name, value = ("similarities", "similarity") if facts["written"] else ("alphas", "alpha")
+    rows = tables[name]
+    rows = rows[rows[value].notna()]
+    if rows.empty:
+        return []
+    low, high = _least(rows, value), _most(rows, value)
+    what = "Similarity to" if facts["written"] else "Agreement beyond chance (alpha) with"
+    return [
+        f"{what} {facts['reference']} runs from {_value(low, value, name)} to {_value(high, value, name)}: 1 means "
+        "the very same answers."
+    ]
+
+
+def _value(row: pd.Series, column: str, table: str) -> str:
+    bounds = decimal_interval(row["lower"], row["upper"])
+    return f"{decimal(row[column])} (interval {bounds}; {row['label']}, {row['system']}) [{address(table, row.name)}]"
+
+
+def _shares(tables: Tables, facts: Facts) -> list[str]:
+    rows = tables["shares"]
+    rows = rows[rows["share"].notna()]
+    if rows.empty:
+        return []
+    beyond = int((rows["share"] > rows["null_95"]).sum())
+    top = _most(rows, "share")
+    pairs = tables["pair_tests"]
+    alike = int((pairs["state"] == ALIKE).sum())
+    same = f" {counted(alike, 'pair')} of personas answered all items alike: not different." if alike else ""
+    where = f"{str(top['dimension']).replace('_', ' ')} in {top['system']}, wording {top['template_id']}"
+    return [
+        f"The share of pairs of personas that differ, uncorrected, is largest for {where}: {share(top['share'])} of "
+        f"{counted(int(top['tested']), 'pair')} [{address('shares', top.name)}]; were the personas interchangeable it "
+        f"would be {share(top['null_mean'])} on average. {beyond} of {counted(len(rows), 'such share')} lie above what "
+        "that exceeds once in twenty "
+        f"(about {share(facts['significance'])} of them would).{same}"
+    ]
+
+
+def _people(tables: Tables) -> list[str]:
+    rows = tables["human_alphas"]
+    rows = rows[rows["alpha"].notna()]
+    if rows.empty:
+        return []
+    mean = rows.groupby("system", sort=False)["alpha"].mean()
+    told = ", ".join(f"{system} {decimal(value)}" for system, value in mean.items())
+    return [
+        f"Agreement of personas with people of their own group, mean alpha over groups and wordings: {told}. The "
+        "labels are those of the policies named below: where these ask for unanimity, only items on which "
+        "people agree count."
+    ]
+
+
+def _tuning(tables: Tables, facts: Facts) -> list[str]:
+    rows = tables["tuning_tests"]
+    rows = rows[rows["p"].notna()]
+    if rows.empty:
+        return []
+    differ = rows[rows["p_holm"] < facts["significance"]]
+    nearer = int((differ["difference"] < 0).sum())
+    return [
+        f"Tuned on a group alone instead of on everybody: in {len(differ)} of {counted(len(rows), 'comparison')} the "
+        f"agreement with the group differs (Holm); in {nearer} of them the system tuned on the group is nearer to it."
+    ]
+
+
+def _recall(tables: Tables) -> list[str]:
+    said = []
+    for title, rows in tables["recalls"].groupby("title", sort=False):
+        low, high = _least(rows, "recall"), _most(rows, "recall")
+        said.append(
+            f"{title}: from {share(low['recall'])} ({low['label']}, {low['system']}) "
+            f"[{address('recalls', low.name)}] to {share(high['recall'])} ({high['label']}, {high['system']}) "
+            f"[{address('recalls', high.name)}] of {counted(int(high['items']), 'item')} are recognised."
+        )
+    return said
+
+
+def _noise(tables: Tables) -> list[str]:
+    rows = tables["noise_alphas"]
+    rows = rows[rows["alpha"].notna()]
+    if rows.empty:
+        return []
+    low = _least(rows, "alpha")
+    return [
+        f"Asked the same again, a system agrees with itself with an alpha of at least {decimal(low['alpha'])} "
+        f"({low['label']}, {low['system']}, {low['repeat']}) [{address('noise_alphas', low.name)}]: lower agreement "
+        "than this between personas is no noise of serving."
+    ]
+
+
+def _int(value: object) -> int:
+    return int(str(value))
