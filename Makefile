@@ -9,10 +9,11 @@ export DAGSTER_HOME := $(CURDIR)/dagster_home
 export BIAS_PLATFORM_LAKE ?= $(CURDIR)/data/lake
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help environment vllm demo test test-all lint ui clean-environment
+.PHONY: help environment vllm demo demo-persona test test-all lint ui clean-environment
 
 help:
 	@echo "make demo   train small models, run the demo study through Dagster, print the report"
+	@echo "make demo-persona  the persona study on posts, tweets and memes, the same way"
 	@echo "make test   lint, types, layering and all tests; those of an engine whose environment is not there are skipped"
 	@echo "make ui     serve the Dagster UI on this machine only (PORT=3000)"
 	@echo "make vllm   make the environment of the engine vllm: its CUDA build where a GPU is, else its CPU build (3 GB)"
@@ -46,6 +47,9 @@ $(VLLM_VENV)/.complete: pyproject.toml constraints-vllm.txt constraints-vllm-cud
 
 demo: environment
 	@$(BIN)/bias-platform demo
+
+demo-persona: environment
+	@$(BIN)/bias-platform demo --persona
 
 test: environment
 	@echo "== lint"; $(BIN)/ruff check . && $(BIN)/ruff format --check .

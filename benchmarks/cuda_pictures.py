@@ -95,7 +95,8 @@ def scored(loaded: LoadedSystem, asked: Sequence[Prompt]) -> np.ndarray:
 
 def written(loaded: LoadedSystem, asked: Sequence[Prompt]) -> tuple[list[str], float]:
     """What is written to each prompt, and how many answers a second."""
-    texts, start = {}, time.perf_counter()
+    texts: dict[int, str] = {}
+    start = time.perf_counter()
     for batch in engine_on(loaded, EngineSettings()).generate(asked, Decoding(maximum_tokens=24)):
         texts |= {row: answer.text for row, answer in zip(batch.indices, batch.generations, strict=True)}
     return [texts.get(row, "") for row in range(len(asked))], len(asked) / (time.perf_counter() - start)

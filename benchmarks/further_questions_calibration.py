@@ -153,7 +153,7 @@ def errors(design: Sampled, target_sds: tuple[float, float], planted: float, see
     member = [0, *(["x", "y", "z"].index(one["kind"]) for one in groups.values())]
     effects = {p: 0.3 * rng.standard_normal() for p in personas}
     found = answered(replace(design, effects=effects), personas, rng, liking[target] + by_item[:, :, member])
-    inputs = inputs_of(found, {"named": tuple(groups)}, groups, design.systems, groups="kind")
+    inputs = inputs_of(found, {"named": tuple(groups)}, groups, design.systems, groups="kind", minimum_minority=5)
     answers = prepare_answers(inputs)
     names = [f"item{k:05d}" for k in range(design.items)]
     humans = pd.DataFrame({"item_id": names, "annotators": 3, "yes": 3 * (seed % 2)})  # one kind of error a study
@@ -257,6 +257,8 @@ DESIGNS: dict[str, Callable[[int], Iterator[Hit]]] = {
     ),
     "people, annotators alike": partial(people, Sampled(items=80), Panel(annotator_sd=0.0), False),
     "people, 40 annotators, model C": partial(people, Sampled(items=80), Panel(40, 2, annotator_sd=0.8), True),
+    "errors, many items, personas like targets": partial(errors, replace(_ONE, items=120), (0.6, 0.2), 0.0),
+    "errors, many items, a group likes a target": partial(errors, replace(_ONE, items=120), (0.3, 0.2), 1.5),
 }
 
 

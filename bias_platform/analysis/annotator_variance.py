@@ -43,7 +43,9 @@ def annotator_part(sides: list[tuple[Judged, FloatArray, float]], used: NDArray[
     Each item counts alike, and within it each judgement. What an annotator does is taken from the products of that
     annotator's deviations on different items, which is unbiased but for centring by the mean; that takes a share off
     which is known from how unequally annotators are used. Below zero counts as zero. Degrees of freedom: annotators,
-    counted as if all were used alike, less one.
+    counted as if all were used alike, less one, times (a / w)^2 where w is the sum of squares of annotators and a what
+    is left of it without that of single items (Satterthwaite's for a difference; without it 93 % of intervals held the
+    truth with 8 annotators who differ by a sd of 1 on the logit scale).
 
     Args:
         sides: (judgements, value of each, sign) of the means over items that are added up.
@@ -61,10 +63,12 @@ def annotator_part(sides: list[tuple[Judged, FloatArray, float]], used: NDArray[
     moved, weight = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
     _, who = np.unique(annotator, return_inverse=True)
     _, pair = np.unique(who.astype(np.int64) * len(used) + item, return_inverse=True)
-    variance = float((np.bincount(who, moved) ** 2).sum() - (np.bincount(pair, moved) ** 2).sum())
+    whole = float((np.bincount(who, moved) ** 2).sum())
+    variance = max(0.0, whole - float((np.bincount(pair, moved) ** 2).sum()))
     share = np.bincount(who, weight) / weight.sum()
     squares, cubes = float((share**2).sum()), float((share**3).sum())
     centred = squares - 2.0 * cubes + squares**2
     if len(share) < 2 or centred <= 0:
         return AnnotatorPart(np.nan, 1.0)
-    return AnnotatorPart(max(0.0, variance * squares / centred), max(1.0, 1.0 / squares - 1.0))
+    df = max(1.0, 1.0 / squares - 1.0)
+    return AnnotatorPart(variance * squares / centred, df * (variance / whole) ** 2 if variance > 0 else df)

@@ -35,6 +35,7 @@ class ErrorSurface(NamedTuple):
     rates: pd.DataFrame
     targets: dict[str, "pd.Series[str]"]
     """By kind: item id -> target group, of the items where that kind of error is possible."""
+    messages: list[str]
 
 
 class _Who(NamedTuple):
@@ -66,12 +67,13 @@ def error_surface(
         settings: confidence, multiplicity, groups.
     """
     if humans is None or humans.empty or not target_groups:
-        return ErrorSurface(pd.DataFrame(), {})
+        return ErrorSurface(pd.DataFrame(), {}, [])
     majority, _ = human_majority(humans, cube.items)
     targets = {kind: _targets(cube, majority == (kind != FALSE_ALARM), target_groups) for kind in ERROR_KINDS}
     parts = [_of_kind(answers, cube, kind, targets[kind], settings) for kind in ERROR_KINDS]
     rates = pd.concat([part for part in parts if len(part)] or [pd.DataFrame()], ignore_index=True)
-    return ErrorSurface(rates, targets)
+    few = f"no target group has {MINIMUM_TARGET_ITEMS} items of a kind of error: errors are not shown by target group."
+    return ErrorSurface(rates, targets, [] if len(rates) else [few.capitalize()])
 
 
 def _targets(cube: ItemCube, of_kind: NDArray[np.bool_], target_groups: Mapping[str, str]) -> "pd.Series[str]":
@@ -106,6 +108,8 @@ def _whose(answers: Answers, cube: ItemCube, attribute: str | None) -> Iterator[
 def _of_kind(
     answers: Answers, cube: ItemCube, kind: str, targets: "pd.Series[str]", settings: AnalysisSettings
 ) -> pd.DataFrame:
+    if set(targets) <= {OTHER, NOBODY}:
+        return pd.DataFrame()
     place = {item: k for k, item in enumerate(cube.items)}
     rows, gaps = [], []
     for target in sorted(targets.unique(), key=lambda name: (name in (OTHER, NOBODY), name)):

@@ -58,4 +58,4 @@ def further_questions(inputs: StudyInputs, answers: Answers, material: Material,
         people_gaps=people_gaps(material, people, models),
         people_distances=people_distances(material, people),
     )
-    return Further(tables, [errors, records], people.messages)
+    return Further(tables, [errors, records], [*surface.messages, *people.messages])

@@ -73,7 +73,8 @@ def spread_changes(material: Material) -> pd.DataFrame:
 
     The interval is for the change over other items (and, beyond wording, other wordings). The permutation exchanges
     the two systems' answers within an item, all personas together: exact where it does not matter which system gave
-    which answers, once what a system does to all personas alike is taken off.
+    which answers, once what a system does to all personas alike is taken off. It is no test of spreads alone: systems
+    that spread alike but favour different personas had a p below .05 in 20 to 50 % of simulated studies.
     """
     parts = []
     for scope in material.scopes:

@@ -16,6 +16,8 @@ from bias_platform.errors import CorpusError, counted
 from bias_platform.schemas import Annotations, Items, validate_table
 
 ATTRIBUTE_PREFIX = "annotator_"
+GROUP_SEPARATOR = " | "
+"""Between the groups that one judgement names."""
 SPLIT_PRIORITY = ("test", "dev", "train")
 """A text in several splits belongs to the first of these: what is tested must not have been learnt."""
 
@@ -75,7 +77,8 @@ def assemble(
         rows: one row a judgement (or an unlabelled post): row (number in the source), text (raw), source_id,
             target_group, split, annotator, label (object; None where missing), annotators (int: how many people the
             row stands for) and `annotator_<attribute>` columns (text; None where missing). Where the source has
-            them also picture (path of a file; None where missing) and source_rows (int: rows that hold the judgement).
+            them also picture (path of a file; None where missing), source_rows (int: rows that hold the judgement)
+            and target_groups (text: all groups they name, between GROUP_SEPARATOR).
         decode_html: turn HTML entities of the posts into characters.
         facts: what the reader already knows; extended here.
         free_labels: labels are what people wrote: facts, which everybody sees, then do not show them.
@@ -174,6 +177,8 @@ def _annotations(corpus: str, rows: pd.DataFrame) -> pd.DataFrame:
     )
     if "source_rows" in judged:
         table["source_rows"] = judged["source_rows"].astype(np.int64)
+    if "target_groups" in judged:
+        table["target_groups"] = judged["target_groups"].astype(object)
     for name in attributes:
         column = judged[name].astype(object)
         table[name] = column.where(column.notna(), None)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bias_platform.catalog.entries import CorpusEntry
-from bias_platform.corpora.assembly import CorpusTables, assemble
+from bias_platform.corpora.assembly import GROUP_SEPARATOR, CorpusTables, assemble
 from bias_platform.corpora.missing_files import how_to_get
 from bias_platform.corpora.raw_files import read_columns, row_examples
 from bias_platform.errors import CorpusError, bullet_list
@@ -93,6 +93,7 @@ def sbic_tables(slug: str, entry: CorpusEntry, tables: Mapping[str | None, pd.Da
     )
     for name, column in attributes.items():
         rows[f"annotator_{name}"] = _known(_ages(raw[column], width) if name == "age" else raw[column].str.strip())
+    rows["target_groups"] = _all_named(key, rows["target_group"])
     rows["target_group"] = _first_known(key, rows["target_group"])
     return assemble(slug, rows[~repeated].reset_index(drop=True), entry.decode_html, _facts(key, labels))
 
@@ -146,6 +147,14 @@ def _first_known(key: pd.DataFrame, values: pd.Series) -> pd.Series:
     """The first value that is there among the rows of a judgement: its first row alone may lack it."""
     groups = key.groupby(list(key.columns), sort=False, dropna=False).ngroup()
     return _known(values.groupby(groups).transform("first").fillna(""))
+
+
+def _all_named(key: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Every group that the rows of a judgement name, each once in their order; a row without one is named too."""
+    groups = key.groupby(list(key.columns), sort=False, dropna=False).ngroup()
+    named = pd.DataFrame({"judgement": groups, "group": values.fillna("")}).drop_duplicates()
+    joined = named.groupby("judgement")["group"].agg(GROUP_SEPARATOR.join)
+    return groups.map(joined).astype(object)
 
 
 def _known(values: pd.Series) -> pd.Series:

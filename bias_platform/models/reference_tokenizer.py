@@ -47,11 +47,7 @@ def train_tokenizer(
         vocabulary_size: tokens of all kinds; more where the bytes and phrases alone are more.
         pictures: whether the chat template has a place for pictures, and the vocabulary a token for it.
     """
-    columns = ["system_message", "user_message"]
-    options = sorted(examples["answer"].unique())
-    if max(len(answer.split()) for answer in options) > _LONGEST_OPTION:
-        columns, options = [*columns, "answer"], []
-    texts = pd.concat([examples[column].dropna() for column in columns])
+    texts, options = _texts_and_options(examples)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -73,6 +69,15 @@ def train_tokenizer(
     )
     wrapped.chat_template = PICTURE_TEMPLATE if pictures else CHAT_TEMPLATE
     return wrapped
+
+
+def _texts_and_options(examples: pd.DataFrame) -> tuple[pd.Series, list[str]]:
+    """What byte pairs are learnt from, and the answers that are chosen, not written."""
+    columns = ["system_message", "user_message"]
+    answers = sorted(examples["answer"].unique())
+    if max(len(answer.split()) for answer in answers) > _LONGEST_OPTION:
+        columns, answers = [*columns, "answer"], []
+    return pd.concat([examples[column].dropna() for column in columns]), answers
 
 
 def cut_out(phrases: Sequence[str], text: str) -> list[str]:

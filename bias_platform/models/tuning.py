@@ -101,16 +101,7 @@ def _drawn(examples: pd.DataFrame, entry: AdapterEntry) -> pd.DataFrame:
 
 def _adapted_model(folder: Path, base: ModelSource, entry: AdapterEntry, device: str) -> Any:
     dtype = _dtype(base, device)
-    quantization = (
-        transformers.BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=getattr(torch, dtype),
-        )
-        if _is_q(entry)
-        else None
-    )
+    quantization = _four_bits(dtype) if _is_q(entry) else None
     model = load_base(folder, base, dtype=dtype, device=device, quantization=quantization)
     on_gpu = device != "cpu"
     if quantization is not None:
@@ -127,6 +118,15 @@ def _adapted_model(folder: Path, base: ModelSource, entry: AdapterEntry, device:
             f"model {base.title} has none of the adapter's target_modules ({', '.join(entry.target_modules)}); name "
             "linear layers of this model there"
         ) from error
+
+
+def _four_bits(dtype: str) -> Any:
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
 
 
 def _lora(entry: AdapterEntry, other_parts: list[str]) -> Any:

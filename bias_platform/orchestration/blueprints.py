@@ -283,12 +283,7 @@ class Blueprints:
         if repeat_versions:
             inputs[f"predictions/{study}_repeats"] = value_hash(repeat_versions)
         declared = entry.model_dump(mode="json", by_alias=True, include=_SAID_OF_AGREEMENT)
-        crossed = self.crossed(study)  # only where declared: other studies' reports stay what they are
-        parameters = {
-            "study": declared,
-            "task": self.catalog.tasks[entry.task],
-            **({"crossed": crossed} if crossed else {}),
-        }
+        parameters = {"study": declared, "task": self.catalog.tasks[entry.task]}
         folder = self.lake.report(study, AGREEMENT)
         return self._make("agreement", f"reports/{study}_{AGREEMENT}", folder, inputs, parameters)
 

@@ -1,7 +1,8 @@
 """Which rows of the tables of an agreement report its plots of intervals show."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,55 +32,70 @@ _ALPHA_AXIS = "Krippendorff’s alpha"
 
 def forests(tables: Tables, facts: Facts) -> dict[str, Picture]:
     """File name -> plot; none without rows."""
-    level = f"{100 * float(str(facts['confidence'])):g} % interval"
+    said = _Said(
+        f"{100 * float(str(facts['confidence'])):g} % interval", str(facts["reference"]), _texts(facts["templates"])
+    )
     return {
-        **_alphas(tables["alphas"], facts, level),
-        **_similarities(tables["similarities"], facts, level),
+        **_alphas(tables["alphas"], said),
+        **_similarities(tables["similarities"], said),
         **_shares(tables["shares"]),
-        **_people(tables["human_alphas"], level),
-        **_recalls(tables["recalls"], level),
-        **_noise(tables["noise_alphas"], level),
+        **_people(tables["human_alphas"], said),
+        **_recalls(tables["recalls"], said),
+        **_noise(tables["noise_alphas"], said),
     }
 
 
-def _alphas(table: pd.DataFrame, facts: Facts, level: str) -> dict[str, Picture]:
+class _Said(NamedTuple):
+    """What all plots say alike."""
+
+    level: str
+    reference: str
+    wordings: list[str]
+    """in the order of the study, so that a wording has one mark in all plots"""
+
+
+def _texts(values: object) -> list[str]:
+    return [str(value) for value in values] if isinstance(values, list | tuple) else []
+
+
+def _alphas(table: pd.DataFrame, said: _Said) -> dict[str, Picture]:
     table = table[table["alpha"].notna()].rename(columns={"alpha": "estimate"})
     if table.empty:
         return {}
-    figure = _by_persona(table, Scale(_ALPHA_AXIS, LANDIS_KOCH, interval=level))
-    return {"alphas": Picture(figure, f"Agreement of every persona with {facts['reference']}, by system", "alphas")}
+    figure = _by_persona(table, said.wordings, Scale(_ALPHA_AXIS, LANDIS_KOCH, interval=said.level))
+    return {"alphas": Picture(figure, f"Agreement of every persona with {said.reference}, by system", "alphas")}
 
 
-def _similarities(table: pd.DataFrame, facts: Facts, level: str) -> dict[str, Picture]:
+def _similarities(table: pd.DataFrame, said: _Said) -> dict[str, Picture]:
     table = table[table["similarity"].notna()].rename(columns={"similarity": "estimate"})
     made = {}
     for measure, part in table.groupby("measure", sort=False):
-        title = f"Similarity ({measure}) of every persona’s texts to those of {facts['reference']}, by system"
-        figure = _by_persona(part, Scale(f"mean {measure}", interval=level))
+        title = f"Similarity ({measure}) of every persona’s texts to those of {said.reference}, by system"
+        figure = _by_persona(part, said.wordings, Scale(f"mean {measure}", interval=said.level))
         made[file_name(f"similarities_{measure}")] = Picture(figure, title, "similarities")
     return made
 
 
-def _recalls(table: pd.DataFrame, level: str) -> dict[str, Picture]:
+def _recalls(table: pd.DataFrame, said: _Said) -> dict[str, Picture]:
     made = {}
     for (subset, title), part in table.groupby(["subset", "title"], sort=False):
         columns = ["recall", "lower", "upper"]
         shown = part.assign(**(100 * part[columns])).rename(columns={"recall": "estimate"})
-        figure = _by_persona(shown, Scale("recognised, % of the items", most=100.0, interval=level))
+        figure = _by_persona(shown, said.wordings, Scale("recognised, % of the items", most=100.0, interval=said.level))
         made[file_name(f"recalls_{subset}")] = Picture(figure, f"{title}: share recognised, by system", "recalls")
     return made
 
 
-def _noise(table: pd.DataFrame, level: str) -> dict[str, Picture]:
+def _noise(table: pd.DataFrame, said: _Said) -> dict[str, Picture]:
     table = table[table["alpha"].notna()].rename(columns={"alpha": "estimate"})
     if table.empty:
         return {}
     shown = table.assign(dimension=table["repeat"], persona_id=table["repeat"] + "|" + table["persona_id"])
-    figure = _by_persona(shown, Scale(_ALPHA_AXIS, LANDIS_KOCH, interval=level))
+    figure = _by_persona(shown, said.wordings, Scale(_ALPHA_AXIS, LANDIS_KOCH, interval=said.level))
     return {"noise_alphas": Picture(figure, "Agreement of answers with those given when asked again", "noise")}
 
 
-def _people(table: pd.DataFrame, level: str) -> dict[str, Picture]:
+def _people(table: pd.DataFrame, said: _Said) -> dict[str, Picture]:
     """Systems tuned on one group each stand together, by what they were tuned from: else each had a panel of a row."""
     table = table[table["alpha"].notna()].rename(columns={"alpha": "estimate"})
     if table.empty:
@@ -95,7 +111,7 @@ def _people(table: pd.DataFrame, level: str) -> dict[str, Picture]:
     )
     order = list(dict.fromkeys(shown["system"][~shown["tuned_on_group"]]))
     order += [name for name in dict.fromkeys(shown["system"]) if name not in order]
-    figure = _by_persona(shown, Scale(_ALPHA_AXIS, LANDIS_KOCH, interval=level), order)
+    figure = _by_persona(shown, said.wordings, Scale(_ALPHA_AXIS, LANDIS_KOCH, interval=said.level), order)
     return {
         "human_alphas": Picture(figure, "Agreement of personas with people of their own group, by system", "people")
     }
@@ -151,7 +167,7 @@ def _share_panels(table: pd.DataFrame) -> list[MarkPanel]:
     return [MarkPanel(str(system), rows) for system, rows in data.groupby("system", sort=False)]
 
 
-def _by_persona(table: pd.DataFrame, scale: Scale, order: list[str] | None = None) -> Figure:
+def _by_persona(table: pd.DataFrame, wordings: Sequence[str], scale: Scale, order: list[str] | None = None) -> Figure:
     """Personas as rows by dimension, systems as panels, wordings as marks."""
     rows = [
         (words(dimension), list(dict(zip(part["persona_id"], part["label"], strict=True)).items()))
@@ -164,5 +180,5 @@ def _by_persona(table: pd.DataFrame, scale: Scale, order: list[str] | None = Non
         MarkPanel(system, parts[system][["row", "series", "estimate", "lower", "upper"]])
         for system in (order or list(parts))
     ]
-    names = [name for name in dict.fromkeys(series) if name != ALONE]
-    return marked_rows_figure(Rows(rows), panels, names + [ALONE] * (ALONE in set(series)), scale)
+    names = [name for name in (*wordings, ALONE) if name in set(series)]
+    return marked_rows_figure(Rows(rows), panels, names, scale)

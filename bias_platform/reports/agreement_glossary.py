@@ -50,7 +50,7 @@ _TESTS = (
     ("p", "How often chance alone gives a difference at least this large. Not the chance that there is none."),
     (
         "Uncorrected",
-        "Each pair by itself: of pairs without any difference, about one in twenty is called different at p < 0.05.",
+        "Each pair by itself: with a limit of 0.05, about one in twenty pairs that do not differ is called different.",
     ),
     ("Holm’s correction", "Keeps the chance of even one false finding among all pairs of the report small."),
     ("BH (Benjamini-Hochberg)", "Keeps the share of false findings among all that are called different small."),

@@ -1,5 +1,7 @@
 """A result table as LaTeX for a paper: booktabs rules, a longtable where it is longer than a page."""
 
+import re
+
 import pandas as pd
 
 from bias_platform.reports.agreement_columns import columns_of
@@ -81,6 +83,5 @@ def escaped(text: str) -> str:
     >>> escaped("50 % of a_b")
     '50 \\% of a\\_b'
     """
-    return "".join(
-        _SPECIAL.get(letter, letter) for letter in " ".join(text.split()) if letter.isprintable() or letter in _SPECIAL
-    )
+    line = re.sub(r"[ \t\r\n\f\v]+", " ", text)
+    return "".join(_SPECIAL.get(letter, letter) for letter in line if letter.isprintable() or letter in _SPECIAL)

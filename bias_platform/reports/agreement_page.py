@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from markupsafe import Markup
-
 from bias_platform.analysis.agreements.results import AgreementResults
 from bias_platform.reports.agreement_figures import agreement_figures
 from bias_platform.reports.agreement_files import caption_of, write_tables
@@ -60,13 +58,14 @@ def write_agreement_report(
     placed = on_page(pictures)
     for plot in [plot for plots in placed.values() for plot in plots]:
         save_plot(pictures[plot.name].figure, str(plot.svg), out / "plots", plot.name)
-    (out / PAGE).write_text(render_page(results, provenance, placed), "utf-8")
+    (out / PAGE).write_text(render_page(results, provenance, placed, palette), "utf-8")
 
 
-def render_page(results: AgreementResults, provenance: Provenance, plots: dict[str, list[Plot]]) -> str:
-    """The page as text; `plots` by section."""
-    said = (results.headline, *results.summary, *results.messages)
-    quoted = quoted_rows(said, {name: range(len(table)) for name, table in results.tables.items()})
+def render_page(
+    results: AgreementResults, provenance: Provenance, plots: dict[str, list[Plot]], palette: Palette
+) -> str:
+    """The page as text; `plots` by section, their heat maps in the colours of `palette`."""
+    quoted = quoted_rows((results.headline, *results.summary, *results.messages), _places(results))
     views = agreement_views(results.tables, quoted)
     shown = {number for view in views.values() for number in view.numbers}
     return (
@@ -76,24 +75,29 @@ def render_page(results: AgreementResults, provenance: Provenance, plots: dict[s
             facts=results.facts,
             provenance=provenance,
             headline=linked(results.headline, shown),
-            summary=[linked(sentence, shown) for sentence in results.summary],
-            messages=[linked(sentence, shown) for sentence in results.messages],
+            **{part: [linked(said, shown) for said in getattr(results, part)] for part in ("summary", "messages")},
             sections=[(place, name) for place, name, table in _SECTIONS if not table or table in views],
             views=views,
             plots=plots,
+            palette=palette,
             example=_example(results, views, quoted),
             files={name: (caption_of(name), len(results.tables[name])) for name in AGREEMENT_TABLES},
             glossary=agreement_glossary(results.facts),
-            style=Markup(page_style()),
+            style=page_style(),
         )
     )
+
+
+def _places(results: AgreementResults) -> dict[str, range]:
+    """Table -> places of its rows."""
+    return {name: range(len(table)) for name, table in results.tables.items()}
 
 
 def _example(
     results: AgreementResults, views: dict[str, NumberedView], quoted: dict[str, list[int]]
 ) -> tuple[str, str] | None:
     """A number and the statement behind it: the headline's, or the first there is."""
-    first = quoted_rows([results.headline], {name: range(len(table)) for name, table in results.tables.items()})
+    first = quoted_rows([results.headline], _places(results))
     for name, places in {**first, **{key: rows for key, rows in quoted.items() if key not in first}}.items():
         return f"{name}:{places[0] + 1}", str(results.tables[name]["query"].iloc[places[0]])
     for name, view in views.items():

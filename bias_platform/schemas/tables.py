@@ -44,6 +44,9 @@ class Annotations(_Table):
     source_rows: Series[int] | None = pa.Field(
         ge=1, description="rows of the source that hold this judgement, where that can be more than one"
     )
+    target_groups: Series[str] | None = pa.Field(
+        description="groups that the judgement's rows name, each once, between ` | `; an empty part: a row names none"
+    )
 
     class Config:
         strict = False  # annotator attributes follow, one column `annotator_<attribute>` each
@@ -148,7 +151,7 @@ class TrainingExamples(_Table):
     user_message: Series[str]
     answer: Series[str]
     picture: Series[str] | None = pa.Field(
-        nullable=True, description="file in the corpus's folder `pictures`, shown before the user's message"
+        nullable=True, description="file in the corpus's folder `pictures`, shown after the user's message"
     )
 
 

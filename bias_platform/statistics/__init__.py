@@ -51,7 +51,13 @@ from bias_platform.statistics.power import SmallestGap, TermPower, power_of_term
 from bias_platform.statistics.power_curve import PowerCurve
 from bias_platform.statistics.profile_likelihood import profile_intervals
 from bias_platform.statistics.proportional_odds import effects_by_threshold, proportional_odds_test
-from bias_platform.statistics.proportions import Proportion, Recall, proportion_interval, recall_on_subset
+from bias_platform.statistics.proportions import (
+    Proportion,
+    Recall,
+    perfect_agreement_bound,
+    proportion_interval,
+    recall_on_subset,
+)
 from bias_platform.statistics.rating_codes import RatingCodes, encode_ratings
 from bias_platform.statistics.separate_logits import SeparateLogits, fit_separate_logits
 from bias_platform.statistics.signed_ranks import SignedRankTests, signed_rank_tests
@@ -136,6 +142,7 @@ __all__ = [
     "paired_alpha_tests",
     "pairwise_alphas",
     "pairwise_disagreement",
+    "perfect_agreement_bound",
     "power_of_term",
     "profile_intervals",
     "proportion_interval",

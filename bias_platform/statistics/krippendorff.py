@@ -12,7 +12,7 @@ from bias_platform.statistics.agreement_weights import NOMINAL, category_values,
 from bias_platform.statistics.alpha_parts import AlphaParts, Scale, parts_of_items
 from bias_platform.statistics.arrays import FloatArray
 from bias_platform.statistics.errors import ModelError
-from bias_platform.statistics.proportions import require_confidence
+from bias_platform.statistics.proportions import perfect_agreement_bound, require_confidence
 from bias_platform.statistics.rating_codes import encode_ratings
 
 DIGITS = 5
@@ -28,7 +28,7 @@ class Alpha(NamedTuple):
     """0 where agreement is perfect; NaN for fewer than two items."""
     lower: float
     upper: float
-    """Of the interval by Student's t, at most 1."""
+    """Of the interval by Student's t, at most 1; see `perfect_agreement_bound` for the lower one where all agree."""
     p: float
     """One-sided, of alpha not being above 0."""
     observed_agreement: float
@@ -89,10 +89,13 @@ def krippendorff_alpha(
     coefficient, error = float(parts.coefficient), _error(parts, number)
     df = (items if faithful else number) - 1
     reach = error * float(student.isf((1.0 - confidence) / 2.0, df)) if df > 0 else np.nan
+    lower = coefficient - reach
+    if error == 0.0 and coefficient == 1.0 and not faithful:
+        lower = float(perfect_agreement_bound(number, parts.chance, confidence))
     return Alpha(
         round(coefficient, DIGITS) if faithful else coefficient,
         round(error, DIGITS) if faithful else error,
-        lower=coefficient - reach,
+        lower=lower,
         upper=float(np.minimum(1.0, coefficient + reach)),
         p=_above_zero(coefficient, error, df),
         observed_agreement=float(parts.observed),

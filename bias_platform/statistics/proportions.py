@@ -59,6 +59,25 @@ def proportion_interval(successes: ArrayLike, trials: ArrayLike, confidence: flo
     return Proportion(share, np.where(number > 0, lower, np.nan), np.where(number > 0, upper, np.nan))
 
 
+def perfect_agreement_bound(items: ArrayLike, chance: ArrayLike, confidence: float = 0.95) -> FloatArray:
+    """Lower bound of a chance-corrected coefficient that is 1 on all its items, whose standard error is then 0.
+
+    The lower bound of Wilson's interval of "all of them agree", corrected for the same agreement by chance: that 80 items
+    agree does not show that all others would.
+
+    Args:
+        items: how many agree.
+        chance: agreement expected by chance, below 1.
+
+    >>> float(perfect_agreement_bound(80, 0.5)).__round__(3)
+    0.908
+    """
+    lower = proportion_interval(items, items, confidence).lower
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: FloatArray = np.maximum(1.0 - (1.0 - lower) / (1.0 - np.asarray(chance, dtype=float)), -1.0)
+    return found
+
+
 def recall_on_subset(
     answers: ArrayLike, wanted: int | Sequence[int], subset: ArrayLike | None = None, confidence: float = 0.95
 ) -> Recall:

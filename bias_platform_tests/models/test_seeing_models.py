@@ -18,12 +18,13 @@ from bias_platform.inference.engines.chat_tokens import ChatEncoder
 from bias_platform.inference.engines.transformers_engine import engine_on
 from bias_platform.inference.engines.vision_prompts import PictureReader
 from bias_platform.models import example_tokens, picture_chats, tuning
-from bias_platform.models.chat import example_chats
+from bias_platform.models.chat import chat_in_parts, example_chats, render_prompts, takes_parts_only
 from bias_platform.models.example_tokens import Seeing, encode_examples
-from bias_platform.models.loading import LoadedSystem, load_base, load_system
+from bias_platform.models.loading import LoadedSystem, load_base, load_system, load_tokenizer
 from bias_platform.models.picture_chats import UnreadablePictureError
 from bias_platform.models.quantization import write_checkpoint
 from bias_platform.models.reference import build_reference_model
+from bias_platform.models.reference_vision import shifted
 from bias_platform.models.system import resolve_system
 from bias_platform.models.tuning import train_adapter
 from bias_platform.models.vision import kept_from_quantization, parts_beside_language
@@ -249,3 +250,33 @@ def test_parts_that_see_are_told_from_those_that_read(any_family: LoadedSystem, 
     assert kept_from_quantization(seeing) == ["lm_head", "model.multi_modal_projector", "model.vision_tower"]
     plain = load_base(base, folder_source(base), dtype="float32", device="cpu")
     assert parts_beside_language(plain) == []
+
+
+def test_pictures_are_shifted_in_training_and_nothing_of_them_is_lost() -> None:
+    picture = torch.arange(2 * 3 * 16 * 16.0).reshape(2, 1, 3, 16, 16)
+    rows = [{"pixel_values": picture[0]}, {}, {"pixel_values": picture[1]}]
+    moved = shifted(rows, np.random.default_rng(3))
+    assert moved[1] == {}
+    for before, after in ((rows[0], moved[0]), (rows[2], moved[2])):
+        one, other = before["pixel_values"], after["pixel_values"]
+        assert not torch.equal(one, other)
+        assert torch.equal(one.flatten().sort().values, other.flatten().sort().values)
+        places = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
+        assert any(torch.equal(torch.roll(one, place, (-2, -1)), other) for place in places)
+    again = shifted(rows, np.random.default_rng(3))
+    assert torch.equal(again[2]["pixel_values"], moved[2]["pixel_values"])
+
+
+def test_long_answers_are_made_of_words_and_options_stay_whole(seeing: Path, base: Path) -> None:
+    written_ids = load_tokenizer(seeing, "seeing")("The meme mocks bakers who get up late.")["input_ids"]
+    assert 5 < len(written_ids) < 20
+    assert len(load_tokenizer(base, "tiny")("Yes")["input_ids"]) == 1
+
+
+def test_plain_messages_and_lists_of_parts_are_the_same_text(seeing: Path) -> None:
+    tokenizer = load_tokenizer(seeing, "seeing")
+    chat = [{"role": "system", "content": "You are kind."}, {"role": "user", "content": "Tea?"}]
+    plain, parts, pictured = render_prompts(tokenizer, [chat, chat_in_parts(chat), chat_in_parts(chat, 1)])
+    assert plain == parts == "<|system|>You are kind.<|end|><|user|>Tea?<|end|><|assistant|>"
+    assert pictured == "<|system|>You are kind.<|end|><|user|>Tea?<|image|><|end|><|assistant|>"
+    assert not takes_parts_only(tokenizer)

@@ -90,7 +90,7 @@ def test_bleurt_is_the_one_output_of_the_pair(remembert: Path) -> None:
     model = transformers.AutoModelForSequenceClassification.from_pretrained(remembert).eval()
     scores = BleurtScorer(remembert)(REFERENCES, CANDIDATES)
     for reference, candidate, score in zip(REFERENCES, CANDIDATES, scores, strict=True):
-        encoded = tokenizer()(reference, candidate, return_tensors="pt")
+        encoded = tokenizer()([reference], [candidate], return_tensors="pt")
         with torch.inference_mode():
             alone = float(model(**encoded).logits)
         assert score == pytest.approx(alone, abs=1e-5)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from bias_platform.statistics import ModelError, encode_ratings, krippendorff_alpha, pairwise_alphas
 from bias_platform.statistics.alpha_parts import Scale, parts_of_items, parts_of_tables
@@ -138,8 +139,30 @@ def test_relabelling_and_the_order_of_raters_do_not_matter(
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("raters", [2, 3])
 def test_perfect_agreement(level: str, raters: int) -> None:
-    found = krippendorff_alpha([[one] * raters for one in (1, 2, 3, 1, 5)], level=level)
-    assert found[:5] == (1.0, 0.0, 1.0, 1.0, 0.0)
+    rows = [[one] * raters for one in (1, 2, 3, 1, 5)]
+    found = krippendorff_alpha(rows, level=level)
+    assert found[:2] == (1.0, 0.0)
+    assert (found.upper, found.p) == (1.0, 0.0)
+    z2 = norm.isf(0.025) ** 2  # Wilson's lower bound of 5 of 5 is 5 / (5 + z2)
+    assert found.lower == pytest.approx(max(1 - z2 / (5 + z2) / (1 - found.chance_agreement), -1))
+    assert krippendorff_alpha(rows, level=level, faithful=True).lower == 1.0
+    if raters == 2:
+        codes = np.array([0, 1, 2, 0, 3])
+        alike = pairwise_alphas(codes, codes[:, None], level="nominal")
+        assert alike.lower[0] == pytest.approx(krippendorff_alpha(rows).lower)
+
+
+def test_the_bound_of_perfect_agreement_covers() -> None:
+    """Two raters who part on 2 % of all items: where a sample of 40 shows none of them, alpha is above the bound."""
+    rng = np.random.default_rng(11)
+    truth = 1 - 0.02 / 0.5  # two equally common categories: chance agreement is a half
+    covered = []
+    for _ in range(1_000):
+        first = rng.integers(0, 2, 40)
+        second = np.where(rng.random(40) < 0.02, 1 - first, first)
+        found = krippendorff_alpha(np.column_stack([first, second]))
+        covered.append(found.lower <= truth <= found.upper)
+    assert np.mean(covered) > 0.94
 
 
 def test_what_has_no_coefficient_says_why() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bias_platform.analysis.agreements.answer_matrix import AnswerMatrix, Column
 from bias_platform.analysis.agreements.inputs import AgreementInputs
+from bias_platform.corpora.assembly import GROUP_SEPARATOR
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,13 @@ class Queries:
         """Answers about the items that are about a group and that all annotators label so."""
         items = _literal(self.inputs.relative(self.inputs.questions_folder / "items.parquet"))
         people = _literal(self.inputs.relative(self.inputs.corpus_folder / "annotations.parquet"))
+        matches = f"regexp_matches(coalesce(i.target_group, ''), {_literal(group)})"
+        if "target_groups" in self.inputs.annotations:
+            split = f"string_split(a.target_groups, {_literal(GROUP_SEPARATOR)})"
+            matches = f"bool_and(len(list_filter({split}, lambda g: NOT regexp_matches(g, {_literal(group)}))) = 0)"
         chosen = (
             f"SELECT i.item_id FROM read_parquet({items}) i JOIN read_parquet({people}) a USING (item_id) "
-            f"GROUP BY i.item_id, i.target_group HAVING bool_and(a.label = {_literal(label)}) "
-            f"AND regexp_matches(i.target_group, {_literal(group)})"
+            f"GROUP BY i.item_id, i.target_group HAVING bool_and(a.label = {_literal(label)}) AND {matches}"
         )
         return self._joined({"answer": (system, column)}, join=f"JOIN ({chosen}) c USING (item_id)")
 

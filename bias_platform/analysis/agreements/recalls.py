@@ -9,6 +9,7 @@ import pandas as pd
 from bias_platform.analysis.agreements.answer_matrix import Column
 from bias_platform.analysis.agreements.comparing import Comparing
 from bias_platform.catalog.agreement_settings import TargetedSubset
+from bias_platform.corpora.assembly import GROUP_SEPARATOR
 from bias_platform.statistics import proportion_interval
 
 
@@ -27,14 +28,29 @@ def targeted_recalls(comparing: Comparing) -> pd.DataFrame:
 
 
 def targeted_items(comparing: Comparing, subset: TargetedSubset) -> npt.NDArray[np.bool_]:
-    """(items,) whether every annotator said the subset's label and the item is about the subset's group."""
+    """(items,) whether every annotator said the subset's label and every group that was named is the subset's.
+
+    Where a corpus does not say which groups its annotators named, it is the item's own group that counts.
+    """
     people = comparing.inputs.annotations
     people = people[people["item_id"].isin(comparing.matrix.items)]
     unanimous = (people["label"] == subset.label).groupby(people["item_id"]).all()
-    group = comparing.inputs.items.set_index("item_id")["target_group"]
-    about = group.dropna().map(lambda name: re.search(subset.group, name) is not None).astype(bool)
+    about = _about(comparing, people, subset.group)
     chosen = set(unanimous.index[unanimous]) & set(about.index[about])
     return np.asarray(comparing.matrix.items.isin(list(chosen)))
+
+
+def _about(comparing: Comparing, people: pd.DataFrame, pattern: str) -> pd.Series:
+    """Item id -> whether all that is known of its groups matches."""
+    if "target_groups" not in people:
+        named = comparing.inputs.items.set_index("item_id")["target_group"].fillna("")
+        return named.map(lambda name: re.search(pattern, name) is not None).astype(bool)
+    distinct = {text: _all_match(pattern, text) for text in people["target_groups"].unique()}
+    return people["target_groups"].map(distinct).astype(bool).groupby(people["item_id"]).all()
+
+
+def _all_match(pattern: str, groups: str) -> bool:
+    return all(re.search(pattern, group) is not None for group in groups.split(GROUP_SEPARATOR))
 
 
 def _columns(comparing: Comparing, system: str, subset: TargetedSubset) -> list[Column]:

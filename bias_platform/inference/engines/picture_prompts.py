@@ -1,7 +1,7 @@
 """Asks prompts with pictures: some at a time, so that only their pictures are in memory, and by whole sequences.
 
 In the order in which they come, because prompts of one wording are of one length and go in one pass; a picture that
-comes again is not decoded again. What the encoder makes of a picture is not kept: it is a tenth of a question's time in
+comes again is not decoded again. What the encoder makes of a picture is not kept: it is a sixth of a question's time in
 a reference model, less in models of billions of weights, whose encoders are small beside what reads. A picture's tokens
 cannot be shared, since the persona is read before them.
 """

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from bias_platform.catalog.launches import study_runs
 from bias_platform.catalog.systems import labels_of, study_cells
 from bias_platform.errors import ArtifactError, bullet_list
 from bias_platform.inference.engines.registry import engine_entry
@@ -39,7 +40,8 @@ def prediction_assets(house: House, study: str) -> Checked:
     grid = house.partitions.grid(study)
     face = AssetFace(
         key=key,
-        description=f"*{entry.title}* Every question of the study, put to every system in every persona.",
+        description=f"*{entry.title}* Every question of the study, put to every system in every persona.\n\n"
+        f"Personas to launch together: {_runs(house, study)}.",
         code_version=asset_code_version("predictions", [entry.engine.deciding(), entry.maximum_failed_share]),
         kinds=frozenset({"huggingface", "parquet"}),
         metadata=column_schema_metadata(Predictions),
@@ -87,7 +89,8 @@ def index_asset(house: House, study: str) -> Checked:
     """One combined version of all of a study's partitions: the UI does not compute staleness over a hundred or more."""
     face = AssetFace(
         key=house.keys.index(study),
-        description=f"The data versions of all prediction partitions of study `{study}` in one table of contents.",
+        description=f"The data versions of all prediction partitions of study `{study}` in one table of contents. "
+        "Materialize it with the reports, once all answers are there.",
         code_version=asset_code_version("index"),
         kinds=frozenset({"json"}),
     )
@@ -173,6 +176,12 @@ def keys_by_system(keys: Sequence[str]) -> dict[str, list[str]]:
         system, other = key.split("|")
         grouped.setdefault(system, []).append(other)
     return grouped
+
+
+def _runs(house: House, study: str) -> str:
+    """Which personas make a dimension (or another declared run): the dialog of partitions lists bare personas."""
+    runs = study_runs(house.catalog, house.catalog.studies[study])
+    return "; ".join(f"**{run}** {', '.join(personas)}" for run, personas in runs.items())
 
 
 def _declared(house: House, study: str, run: Run, system: str, personas: list[str]) -> list[str]:

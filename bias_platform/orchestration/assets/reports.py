@@ -24,7 +24,8 @@ def report_assets(house: House, study: str) -> Checked:
     crossed = house.blueprints.crossed(study)
     face = AssetFace(
         key=house.keys.report(study),
-        description=f"*{entry.title}* The mixed-effects regression report: one page and its tables.",
+        description=f"*{entry.title}* The mixed-effects regression report: one page (its path is `report` under "
+        "Metadata) and its tables.",
         code_version=asset_code_version(
             "report", [entry.analysis, house.catalog.tasks[entry.task], *floor, *filter(None, [crossed])]
         ),

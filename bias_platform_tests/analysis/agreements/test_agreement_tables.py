@@ -128,12 +128,17 @@ def noisy(seed: int, missing: float = 0.05) -> Callable[..., list[str | None]]:
 
 
 def everything(root: Path, **agreement: object) -> tuple[AgreementInputs, AgreementResults]:
-    subset = TargetedSubset(title="About women", group="^women$", label="Yes")
+    subset = TargetedSubset(title="About women", group="^women$|^women,", label="Yes")
     settings = {"human_labels": ("of-kind",), "overall_labels": "of-all", "targeted": {"women": subset}, **agreement}
     catalog = catalog_of(("p1", "p2", "p3"), **settings)
     people = pd.DataFrame(
         [
-            {"item": item, "annotator_kind": kind, "label": ANSWERS[(item + (item % 11 == 0) * (kind == "p2")) % 4]}
+            {
+                "item": item,
+                "annotator_kind": kind,
+                "label": ANSWERS[(item + (item % 11 == 0) * (kind == "p2")) % 4],
+                "target_groups": ["women", "women | women, men", "women | ", "men", ""][item % 5],
+            }
             for item in range(120)
             for kind in ("p1", "p2")
         ]
@@ -236,3 +241,19 @@ def test_answers_are_joined_by_item_id(tmp_path: Path) -> None:
         catalog, "golden", tmp_path, 100, lambda _s, _p, _t, items: [ANSWERS[place % 4] for place in items]
     )
     assert (analyse_agreement(inputs, lambda _: None).tables["alphas"]["alpha"] == 1.0).all()
+
+
+def test_a_subset_is_of_items_where_every_judgement_names_its_group(tmp_path: Path) -> None:
+    _, results = everything(tmp_path)
+    yes = [item for item in range(120) if item % 4 == 0 and item % 11]
+    recalls = results.tables["recalls"]
+    assert set(recalls["items"]) == {sum(item % 5 in (0, 1) for item in yes)}
+
+
+def test_where_judgements_name_no_groups_the_items_own_counts(tmp_path: Path) -> None:
+    catalog = catalog_of(("p1", "p2"), targeted={"women": TargetedSubset(title="W", group="^women$", label="Yes")})
+    people = pd.DataFrame([{"item": item, "label": ANSWERS[item % 4]} for item in range(60)])
+    inputs = laid_out(catalog, "golden", tmp_path, 60, lambda _s, _p, _t, items: ["Yes"] * len(items), people)
+    recalls = analyse_agreement(inputs, lambda _: None).tables["recalls"]
+    assert set(recalls["items"]) == {sum(item % 4 == 0 and item % 3 == 0 for item in range(60))}
+    assert set(recalls["recall"]) == {1.0}
