@@ -15,7 +15,8 @@ from bias_platform.inference.pictures import shown_images
 from bias_platform.inference.recorded_outcomes import Recorder
 from bias_platform.inference.wide_results import read_wide_results
 from bias_platform.models.system import ResolvedSystem, located
-from bias_platform.orchestration.blueprints import Blueprint, Blueprints
+from bias_platform.orchestration.blueprint import Blueprint
+from bias_platform.orchestration.blueprints import Blueprints
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.storage import Lake, read_table, verify_artifact
 from bias_platform.storage.names import ITEMS, PERSONAS, PICTURES, QUESTIONS, SYSTEM

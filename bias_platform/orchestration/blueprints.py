@@ -6,106 +6,29 @@ what lies on disk is still what would be made. Nothing here imports dagster.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bias_platform.catalog.adapter_paths import resolve_adapter_folder
-from bias_platform.catalog.description import questions_per_item
-from bias_platform.catalog.entries import Catalog
 from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.catalog.recipes import learner_data, learner_fingerprint, recipe_fingerprint
-from bias_platform.catalog.report_kinds import AGREEMENT
 from bias_platform.catalog.served_systems import served_adapter
-from bias_platform.catalog.systems import labels_of, named_personas, parse_system
+from bias_platform.catalog.systems import labels_of, parse_system
 from bias_platform.corpora import source_hash
 from bias_platform.errors import ArtifactError
 from bias_platform.models.adapter_folder import adapter_content
+from bias_platform.orchestration.blueprint import Blueprint
+from bias_platform.orchestration.report_blueprints import ReportBlueprints
 from bias_platform.prompts.group_items import group_key
-from bias_platform.prompts.sampling import draw_items
-from bias_platform.storage import Lake, Manifest, read_manifest, read_table
 from bias_platform.storage.hashing import value_hash
-from bias_platform.storage.names import ITEMS
 from bias_platform.storage.withdrawn import withdrawn_items
-
-CODE_VERSIONS = {
-    "corpora": "2",
-    "personas": "1",
-    "questions": "1",
-    "examples": "2",
-    "base": "1",
-    "adapters": "1",
-    "checkpoints": "1",
-    "systems": "1",
-    "predictions": "2",
-    "repeats": "1",
-    "index": "1",
-    "report": "6",
-    "agreement": "1",
-    "power": "2",
-}
-"""Raise one when the code of a room changes what it would publish: its artefacts then count as out of date."""
-
-
-_SAID_OF_AGREEMENT = {
-    "title",
-    "task",
-    "corpus",
-    "items",
-    "persona_set",
-    "dimensions",
-    "template_set",
-    "systems",
-    "group_systems",
-    "agreement",
-}
-
-
-def asset_code_version(room: str, declared: Any = None) -> str:
-    """The code version Dagster shows: of the room, and of what the catalog declares of an unpartitioned asset."""
-    return f"{room}-{CODE_VERSIONS[room]}" + (f"-{value_hash(declared)[:12]}" if declared is not None else "")
-
-
-class Blueprint(NamedTuple):
-    """From what, and as what, an artefact would be published now."""
-
-    name: str
-    folder: Path
-    code_version: str
-    inputs: dict[str, str]
-    parameters: dict[str, Any]
-
-    def current_manifest(self) -> Manifest | None:
-        """The manifest of what is published, if it was made from just this; None if absent or out of date."""
-        try:
-            manifest = read_manifest(self.folder, self.name)
-        except ArtifactError:
-            return None
-        made_from = (manifest.code_version, manifest.inputs, value_hash(manifest.parameters))
-        return manifest if made_from == (self.code_version, self.inputs, value_hash(self.parameters)) else None
-
-    def publication(self) -> dict[str, Any]:
-        """Arguments for `storage.publish`."""
-        return {
-            "target": self.folder,
-            "name": self.name,
-            "code_version": self.code_version,
-            "inputs": self.inputs,
-            "parameters": self.parameters,
-        }
-
-    def request(self) -> dict[str, Any]:
-        """The same in JSON types, for a worker that publishes."""
-        return {**self.publication(), "target": str(self.folder)}
 
 
 @dataclass(frozen=True)
-class Blueprints:
+class Blueprints(ReportBlueprints):
     """All blueprints of a catalog over a lake.
 
     Every method raises `ArtifactError` naming the asset to materialize when something upstream is not published.
     """
-
-    catalog: Catalog
-    lake: Lake
 
     def corpus(self, slug: str) -> Blueprint:
         """A corpus, from its raw files."""
@@ -242,90 +165,6 @@ class Blueprints:
         inputs = {f"predictions/{study}": value_hash(partition_versions)}
         return self._make("index", f"predictions/{study}_index", self.lake.index(study), inputs, {})
 
-    def report(
-        self, study: str, partition_versions: dict[str, str], repeat_versions: dict[str, str] | None = None
-    ) -> Blueprint:
-        """The regression report over these partitions of predictions and of the noise floor (key -> data version)."""
-        entry = self.catalog.studies[study]
-        questions = f"prompts/{study}_questions"
-        inputs = {
-            questions: self._version(self.lake.questions(study), questions),
-            f"corpora/{entry.corpus}": self._version(self.lake.corpus(entry.corpus), f"corpora/{entry.corpus}"),
-            f"predictions/{study}": value_hash(partition_versions),
-        }
-        # what is assumed of answers beforehand, and at what pace and price they come, changes nothing in what is found
-        declared = entry.model_dump(mode="json", by_alias=True, exclude={"power", "budget", "engine", "noise_floor"})
-        declared["engine"] = entry.engine.deciding()
-        if entry.noise_floor is not None:
-            declared["noise_floor"] = entry.noise_floor.model_dump(mode="json")
-            inputs[f"predictions/{study}_repeats"] = value_hash(repeat_versions)
-        crossed = self.crossed(study)  # only where declared: other studies' reports stay what they are
-        parameters = {
-            "study": declared,
-            "task": self.catalog.tasks[entry.task],
-            **({"crossed": crossed} if crossed else {}),
-        }
-        return self._make(
-            "report", f"reports/{study}_regression", self.lake.report(study, "regression"), inputs, parameters
-        )
-
-    def agreement(
-        self, study: str, partition_versions: dict[str, str], repeat_versions: dict[str, str] | None = None
-    ) -> Blueprint:
-        """The agreement report over these partitions of predictions and of the noise floor (key -> data version)."""
-        entry = self.catalog.studies[study]
-        corpus, questions = f"corpora/{entry.corpus}", f"prompts/{study}_questions"
-        inputs = {
-            questions: self._version(self.lake.questions(study), questions),
-            corpus: self._version(self.lake.corpus(entry.corpus), corpus),
-            f"predictions/{study}": value_hash(partition_versions),
-        }
-        if repeat_versions:
-            inputs[f"predictions/{study}_repeats"] = value_hash(repeat_versions)
-        declared = entry.model_dump(mode="json", by_alias=True, include=_SAID_OF_AGREEMENT)
-        parameters = {"study": declared, "task": self.catalog.tasks[entry.task]}
-        folder = self.lake.report(study, AGREEMENT)
-        return self._make("agreement", f"reports/{study}_{AGREEMENT}", folder, inputs, parameters)
-
-    def crossed(self, study: str) -> dict[str, Any]:
-        """Which dimensions of a study cross two others."""
-        entry = self.catalog.studies[study]
-        declared = self.catalog.persona_sets[entry.persona_set].crossed
-        wanted = entry.dimensions or tuple(declared)
-        return {name: one.model_dump(mode="json") for name, one in declared.items() if name in wanted}
-
-    def power(self, study: str) -> Blueprint:
-        """What a study could find. Nothing upstream but, where all items are taken, how many there are."""
-        entry = self.catalog.studies[study]
-        parameters = self.power_parameters(study)
-        inputs = {}
-        if entry.items.n is None:
-            name, columns = f"corpora/{entry.corpus}", ["item_id", "split"]
-            items = read_table(self.lake.corpus(entry.corpus) / ITEMS, f"{self.catalog.name}/{name}", columns)
-            parameters["size"]["items"] = len(draw_items(items, entry.items))
-            inputs[f"{name}[number of items]"] = str(parameters["size"]["items"])
-        return self._make("power", f"reports/{study}_power", self.lake.report(study, "power"), inputs, parameters)
-
-    def power_parameters(self, study: str) -> dict[str, Any]:
-        """What the catalog declares that a study's power rests on; the title and who the personas are do not."""
-        entry = self.catalog.studies[study]
-        size = {
-            "items": entry.items.n,
-            "personas": len(named_personas(self.catalog, entry)),
-            "templates": len(self.catalog.template_sets[entry.template_set].templates),
-            "systems": len(entry.systems),
-            "option_orders": entry.option_orders,
-        }
-        tested = {"changes", "confidence", "multiplicity", "equivalence_margin"}
-        parameters: dict[str, Any] = {
-            "size": size,
-            "cells_per_item": questions_per_item(self.catalog, entry) * len(entry.systems),
-            "systems": entry.systems,
-            "analysis": entry.analysis.model_dump(mode="json", by_alias=True, include=tested),
-            "power": entry.power,
-        }
-        return parameters | ({"all_items_of": [entry.corpus, entry.items.split]} if entry.items.n is None else {})
-
     def _current_system_version(self, system: str, name: str) -> str:
         """Version of the published system, refused when its recipe is no longer the catalog's."""
         manifest = self._manifest(self.lake.system(system), name)
@@ -353,21 +192,3 @@ class Blueprints:
     def _examples_of(self, learner: str) -> dict[str, str]:
         name = f"prompts/examples[{learner}]"
         return {name: self._version(self.lake.examples(learner), name)}
-
-    def _version(self, folder: Path, name: str) -> str:
-        return self._manifest(folder, name).data_version
-
-    def _manifest(self, folder: Path, name: str) -> Manifest:
-        return read_manifest(folder, f"{self.catalog.name}/{name}")
-
-    def _make(
-        self, room: str, name: str, folder: Path, inputs: dict[str, str], parameters: dict[str, Any]
-    ) -> Blueprint:
-        return Blueprint(f"{self.catalog.name}/{name}", folder, CODE_VERSIONS[room], inputs, _plain(parameters))
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.model_dump(mode="json", by_alias=True) if hasattr(value, "model_dump") else value
-        for name, value in parameters.items()
-    }

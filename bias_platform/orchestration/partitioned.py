@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from bias_platform.errors import UserError, bullet_list
-from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.blueprint import Blueprint
 from bias_platform.orchestration.compute import Compute
 from bias_platform.orchestration.keys import group_name
 from bias_platform.orchestration.recording import forced, record_partition, recorded_output, tag_run

@@ -20,7 +20,7 @@ from bias_platform.errors import ArtifactError
 from bias_platform.orchestration.assets.models import recipe_versions
 from bias_platform.orchestration.assets.predictions import current_versions
 from bias_platform.orchestration.assets.repeats import current_repeats
-from bias_platform.orchestration.blueprints import Blueprint
+from bias_platform.orchestration.blueprint import Blueprint
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.recording import latest_record, record_version
 

@@ -24,11 +24,16 @@ def validate_table(table: pd.DataFrame, schema: type[pa.DataFrameModel], name: s
 
 def _failure_lines(cases: pd.DataFrame) -> list[str]:
     lines = []
+    # a rule about whole rows fails once for each column of the row: it is said once
+    names_problem = cases["check"].astype(str).str.startswith("column_in")
+    whole_rows = (cases["schema_context"] == "DataFrameSchema") & ~names_problem
+    cases = cases.assign(column=cases["column"].astype(object).where(~whole_rows, None))
     grouped = cases.groupby(["column", "check"], dropna=False, sort=True)
     for (column, check), rows in grouped:
         indices = rows["index"].dropna().unique()
         where = f" in {counted(len(indices), 'row')}, first at row {indices[0]}" if len(indices) else ""
         names_problem = str(check).startswith(("column_in", "dtype", "coerce"))
         found = f" (found {rows['failure_case'].iloc[0]})" if names_problem else ""
-        lines.append(f"column '{column}': must meet {check}{where}{found}")
+        place = "a row" if pd.isna(column) else f"column '{column}'"
+        lines.append(f"{place}: must meet {check}{where}{found}")
     return lines

@@ -62,8 +62,8 @@ def proportion_interval(successes: ArrayLike, trials: ArrayLike, confidence: flo
 def perfect_agreement_bound(items: ArrayLike, chance: ArrayLike, confidence: float = 0.95) -> FloatArray:
     """Lower bound of a chance-corrected coefficient that is 1 on all its items, whose standard error is then 0.
 
-    The lower bound of Wilson's interval of "all of them agree", corrected for the same agreement by chance: that 80 items
-    agree does not show that all others would.
+    The lower bound of Wilson's interval of "all of them agree", corrected for the same agreement by chance: that 80
+    items agree does not show that all others would.
 
     Args:
         items: how many agree.

@@ -8,7 +8,8 @@ import pytest
 
 from bias_platform.catalog import load_catalog
 from bias_platform.catalog.entries import Catalog, CrossedDimension, PersonaEntry
-from bias_platform.orchestration.blueprints import Blueprint, Blueprints
+from bias_platform.orchestration.blueprint import Blueprint
+from bias_platform.orchestration.blueprints import Blueprints
 from bias_platform.storage import Lake
 from bias_platform_tests.wiring.conftest import STUDY
 

@@ -117,8 +117,10 @@ class WatchedUi:
 
     def close_newsletter(self) -> None:
         """The first thing a new user sees."""
+        skip = self.page.get_by_role("button", name="Skip")
+        skip.wait_for()
         self.shoot("first_visit")
-        self.page.get_by_role("button", name="Skip").click()
+        skip.click()
         expect(self.page.get_by_text("Sign up for the Dagster newsletter")).to_have_count(0)
 
     def open_catalog(self) -> None:

@@ -6,8 +6,8 @@ import dagster as dg
 
 from bias_platform.catalog.paths import resolve_corpus
 from bias_platform.corpora import CorpusTables, policy_facts, policy_labels, read_corpus
-from bias_platform.orchestration.blueprints import asset_code_version
 from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.code_versions import asset_code_version
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.partitioned import AssetFace, Made, Run, reused

@@ -14,8 +14,9 @@ from bias_platform.models.adapter_folder import take_over_adapter
 from bias_platform.models.system import portable
 from bias_platform.orchestration.assets.prompts import Checked
 from bias_platform.orchestration.assets.system_parts import resolved_system, source_of_base
-from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
+from bias_platform.orchestration.blueprint import Blueprint
 from bias_platform.orchestration.checks import TableSchemas, schema_check
+from bias_platform.orchestration.code_versions import asset_code_version
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.compute import Job
 from bias_platform.orchestration.house import House

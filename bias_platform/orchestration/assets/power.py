@@ -6,8 +6,9 @@ from typing import Any
 import dagster as dg
 
 from bias_platform.orchestration.assets.prompts import Checked
-from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
+from bias_platform.orchestration.blueprint import Blueprint
 from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.code_versions import asset_code_version
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.compute import Job
 from bias_platform.orchestration.house import House

@@ -16,8 +16,9 @@ from bias_platform.inference.engines.registry import engine_entry
 from bias_platform.orchestration.assets.models import GPU_POOL
 from bias_platform.orchestration.assets.prompts import Checked
 from bias_platform.orchestration.assets.system_request import system_request
-from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
+from bias_platform.orchestration.blueprint import Blueprint
 from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.code_versions import asset_code_version
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.compute import Compute, Job
 from bias_platform.orchestration.house import House

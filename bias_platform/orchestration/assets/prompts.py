@@ -8,8 +8,9 @@ import pandas as pd
 
 from bias_platform.catalog.entries import ReferenceRecipe, TrainingData
 from bias_platform.catalog.recipes import learner_data
-from bias_platform.orchestration.blueprints import Blueprint, asset_code_version
+from bias_platform.orchestration.blueprint import Blueprint
 from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.code_versions import asset_code_version
 from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.partitioned import AssetFace, Made, Run, partitioned_asset, reused

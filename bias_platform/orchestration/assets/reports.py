@@ -5,8 +5,8 @@ import dagster as dg
 from bias_platform.orchestration.assets.predictions import current_versions
 from bias_platform.orchestration.assets.prompts import Checked
 from bias_platform.orchestration.assets.repeats import current_repeats
-from bias_platform.orchestration.blueprints import asset_code_version
 from bias_platform.orchestration.checks import schema_check
+from bias_platform.orchestration.code_versions import asset_code_version
 from bias_platform.orchestration.compute import Job
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.partitioned import AssetFace, Made, Run, reused
