@@ -6,6 +6,8 @@ import pandera.pandas as pa
 
 from bias_platform.errors import TableError, bullet_list, counted
 
+_A_ROW = "a row"
+
 
 def validate_table(table: pd.DataFrame, schema: type[pa.DataFrameModel], name: str) -> pd.DataFrame:
     """Returns the table if it meets the schema.
@@ -25,15 +27,15 @@ def validate_table(table: pd.DataFrame, schema: type[pa.DataFrameModel], name: s
 def _failure_lines(cases: pd.DataFrame) -> list[str]:
     lines = []
     # a rule about whole rows fails once for each column of the row: it is said once
-    names_problem = cases["check"].astype(str).str.startswith("column_in")
-    whole_rows = (cases["schema_context"] == "DataFrameSchema") & ~names_problem
-    cases = cases.assign(column=cases["column"].astype(object).where(~whole_rows, None))
+    other_columns = cases["check"].astype(str).str.startswith("column_in")
+    whole_rows = (cases["schema_context"] == "DataFrameSchema") & ~other_columns
+    cases = cases.assign(column=cases["column"].astype(object).where(~whole_rows, _A_ROW))
     grouped = cases.groupby(["column", "check"], dropna=False, sort=True)
     for (column, check), rows in grouped:
         indices = rows["index"].dropna().unique()
         where = f" in {counted(len(indices), 'row')}, first at row {indices[0]}" if len(indices) else ""
         names_problem = str(check).startswith(("column_in", "dtype", "coerce"))
         found = f" (found {rows['failure_case'].iloc[0]})" if names_problem else ""
-        place = "a row" if pd.isna(column) else f"column '{column}'"
+        place = str(column) if column == _A_ROW else f"column '{column}'"
         lines.append(f"{place}: must meet {check}{where}{found}")
     return lines

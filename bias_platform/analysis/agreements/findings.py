@@ -25,11 +25,12 @@ def headline_of(tables: Tables, facts: Facts) -> str:
     if tested.empty:
         return "No pair of personas could be compared, so nothing is said of differences between them."
     differ = tested[tested["p_holm"] < facts["significance"]]
-    against = f"{facts['reference']}" if facts["written"] else f"the answers of {facts['reference']}"
+    against = f"the texts of “{facts['reference']}”" if facts["written"] else f"the answers of “{facts['reference']}”"
     what = f"{len(differ):,} of {counted(len(tested), 'pair')} of personas differ in how near they are to {against}"
     corrected = "after correction for all of them (Holm)"
     if differ.empty:
-        return f"None of {counted(len(tested), 'pair')} of personas differs {corrected}. {NOT_ABSENT}"
+        nearest = "" if (tested["state"] == ALIKE).all() else f" The nearest to it: {_pair(_least(tested, 'p'))}."
+        return f"None of {counted(len(tested), 'pair')} of personas differs {corrected}. {NOT_ABSENT}{nearest}"
     return f"{what} {corrected}. The clearest: {_pair(_least(differ, 'p'))}."
 
 
@@ -122,6 +123,8 @@ def _shares(tables: Tables, facts: Facts) -> list[str]:
     rows = rows[rows["share"].notna()]
     if rows.empty:
         return []
+    if not rows["share"].any():
+        return [f"Uncorrected, too, no pair of personas differs, in any of {counted(len(rows), 'share')} of pairs."]
     beyond = int((rows["share"] > rows["null_95"]).sum())
     top = _most(rows, "share")
     pairs = tables["pair_tests"]

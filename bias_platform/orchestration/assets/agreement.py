@@ -11,13 +11,12 @@ from bias_platform.orchestration.assets.repeats import current_repeats
 from bias_platform.orchestration.blueprint import Blueprint
 from bias_platform.orchestration.checks import schema_check
 from bias_platform.orchestration.code_versions import asset_code_version
-from bias_platform.orchestration.column_schemas import column_schema_metadata
 from bias_platform.orchestration.compute import Job
 from bias_platform.orchestration.house import House
 from bias_platform.orchestration.partitioned import AssetFace, Made, Run, reused
 from bias_platform.orchestration.unpartitioned import whole_asset
 from bias_platform.orchestration.worker_messages import follow_one
-from bias_platform.schemas.results_of_agreement import AGREEMENT_TABLES, PairTests, ReferenceAlphas
+from bias_platform.schemas.results_of_agreement import AGREEMENT_TABLES
 from bias_platform.storage import read_manifest
 from bias_platform.storage.names import REPORT_PAGE
 
@@ -34,7 +33,6 @@ def agreement_assets(house: House, study: str) -> Checked:
         f"plots. `bias-platform trace {study} <table:row>` leads from a number of the page to the posts behind it.",
         code_version=asset_code_version(AGREEMENT, declared),
         kinds=frozenset({"html", "parquet"}),
-        metadata=column_schema_metadata(ReferenceAlphas, pair_tests=PairTests),
     )
 
     def make(run: Run) -> Made:

@@ -79,10 +79,12 @@ class _Sizes:
     left: float
     foot: float
     legend: float
+    meanings: float
+    """width of the legend's texts"""
 
     @property
     def width(self) -> float:
-        return max(self.left + self.columns * (self.panel + _GAP) + _MARGIN, 3.9)
+        return max(self.left + self.columns * (self.panel + _GAP) + _MARGIN, 3.9, self.meanings + 0.6)
 
     @property
     def band(self) -> float:
@@ -117,6 +119,7 @@ def _sizes(drawn: PairMap) -> _Sizes:
         left=left,
         foot=longest * math.sin(math.radians(_angle(tile))) + 0.1,
         legend=0.22 + 0.175 * len(drawn.legend),
+        meanings=max(len(meaning) for _, _, meaning in drawn.legend) * _LETTER,
     )
 
 
