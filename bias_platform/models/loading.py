@@ -163,6 +163,8 @@ def load_base(folder: Path, source: ModelSource, *, dtype: str, device: str, qua
     """
     name = _dtype_name(source, dtype)
     _keep_quiet()
+    # else convolutions of a GPU round float32 to 10 bits, and scores of pictures differ in the third place
+    torch.backends.cudnn.allow_tf32 = False
     options = {"quantization_config": quantization} if quantization is not None else {}
     family = transformers.AutoModelForCausalLM
     if reads_pictures(folder):
