@@ -75,6 +75,8 @@ def _policy(
         yield unknown(where, slug, f"label policy of corpus '{study.corpus}'", corpus.label_policies)
     elif policy.within is None:
         yield Problem(where, f"'{slug}' labels for all annotators together; name a policy with `within`")
+    elif policy.rule == "union":
+        yield Problem(where, f"'{slug}' may give a group several labels of one item; name a policy that is no union")
     elif persona is not None and policy.within not in persona.attributes:
         message = f"'{slug}' labels for groups by {policy.within}, which is none of the `attributes` of '{persona.id}'"
         yield Problem(where, f"{message}; add it there or name another policy")
@@ -122,7 +124,9 @@ def _agreement(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Pr
         message = "compares with the model without persona, which the study does not ask"
         yield Problem((*where, "reference"), f"{message}; set no_persona_baseline: true, or reference: control")
     if task.answer == "option":
-        yield from _targeted(study, persona_set, task.option_values, (*where, "targeted"))
+        judged = [value for value in task.option_values if value not in task.set_aside]
+        options = task.option_values if settings.level == "nominal" else tuple(judged)
+        yield from _targeted(study, persona_set, options, (*where, "targeted"))
         return
     for name in ("human_labels", "overall_labels", "targeted"):
         if getattr(settings, name):

@@ -38,16 +38,13 @@ class AgreementSettings(Entry):
     bad_answers: Literal["drop", "category", "as-published"] = Field(
         "drop",
         description="cells without a valid answer: drop: left out of the comparisons they are in; category: one more "
-        "answer, in every statistic; as-published: dropped by alpha and a category in the paired test, as the study "
-        "this follows did",
+        "answer, in alphas and paired tests; as-published: dropped by alpha and a category in the paired test, as the "
+        "study this follows did",
     )
     reference: Literal["no-persona", "control"] = Field("no-persona", description="whom personas are compared with")
     level: Literal["nominal", "ordinal", "interval"] = Field("nominal", description="scale of the answers")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of every interval")
     significance: float = Field(0.05, gt=0, lt=0.5, description="a pair of personas differs below this p value")
-    multiplicity: tuple[Literal["holm", "fdr_bh", "fdr_by"], ...] = Field(
-        ("holm", "fdr_bh"), description="corrections shown beside the uncorrected share"
-    )
     human_labels: tuple[Slug, ...] = Field(
         (), description="label policies `within` an attribute: what people of a persona's own group said"
     )

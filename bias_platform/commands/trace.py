@@ -1,6 +1,7 @@
 """`bias-platform trace`: a number of a report, made again from the published tables, and the items behind it."""
 
 import math
+import numbers
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -62,7 +63,7 @@ def _lines(
     told = [f"{where.table}:{where.row} of reports/{study}{_SUFFIX}", *_said(row)]
     told += ["", f"Statement, to be run by DuckDB in {lake.home}:", f"  {row['query']}", ""]
     told += [f"It gives {counted(len(rows), 'row')}. Made again from them:", *_compared(row, again, where.column)]
-    apart = deriving.apart(where.table, rows)
+    apart = deriving.apart(where.table, row, rows)
     return [*told, *_behind(lake, study, rows, apart, items, show_texts)]
 
 
@@ -88,7 +89,9 @@ def _compared(row: pd.Series, again: dict[str, float], column: str | None) -> li
             + f"\nThe tables now give another {', '.join(wrong)} than was published: the answers or labels changed "
             "since. Materialize the report again"
         )
-    return [*lines, "  the same as published"]
+    rest = [str(name) for name, value in row.items() if isinstance(value, numbers.Real) and name not in again]
+    left = f"; not made again: {', '.join(rest)}" if rest else ""
+    return [*lines, f"  the same as published{left}"]
 
 
 def _same(published: Any, again: float) -> bool:

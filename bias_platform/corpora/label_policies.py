@@ -16,7 +16,7 @@ from bias_platform.corpora.human_labels import label_shares, modal_label
 from bias_platform.errors import CorpusError, bullet_list
 from bias_platform.schemas import Labels, validate_table
 
-_WEIGHTS = {"annotators": "annotators", "rows": "source_rows"}
+_VOTES = "votes"
 _COLUMNS = ("item_id", "policy", "attribute", "group", "label", "share", "annotators", "tied")
 
 
@@ -60,19 +60,32 @@ def policy_facts(labels: pd.DataFrame, *, free_labels: bool) -> dict[str, Any]:
 
 
 def _labels(slug: str, policy: LabelPolicy, annotations: pd.DataFrame) -> pd.DataFrame:
-    weight = _WEIGHTS[policy.count]
-    if weight not in annotations:
-        raise CorpusError("counts rows, but the source has one row a judgement; use `count: annotators`")
     judged, by = annotations.assign(group=None), ["item_id"]
     if policy.within is not None:
         judged, by = _grouped(annotations, policy.within), ["item_id", "group"]
-    chosen = _chosen(policy, judged, by, weight)
+    judged = judged.assign(**{_VOTES: _votes(judged, by, policy)})
+    chosen = _chosen(policy, judged, by, _VOTES)
     people = _people(judged, by)
     table = chosen.merge(people, on=by, how="left", sort=False)
     table = table[table["annotators"] >= policy.minimum_annotators]
     table = table.sort_values([*by, "label"], kind="stable", ignore_index=True)
     table = table.assign(policy=slug, attribute=policy.within, group=table["group"] if policy.within else None)
     return table[list(_COLUMNS)].astype(dict.fromkeys(_COLUMNS[:5], object))
+
+
+def _votes(judged: pd.DataFrame, by: list[str], policy: LabelPolicy) -> pd.Series:
+    """What each judgement weighs, as whole numbers, so that ties are exact.
+
+    A person has one vote an item: who judges it several times divides it.
+    """
+    if policy.count == "rows":
+        if "source_rows" not in judged:
+            raise CorpusError("counts rows, but the source has one row a judgement; use `count: annotators`")
+        return judged["source_rows"]
+    times = judged.groupby([*by, "annotator_id"], sort=False, dropna=False)["label"].transform("size")
+    times = times.where(judged["annotator_id"].notna(), 1).astype(np.int64)
+    whole = int(np.lcm.reduce(times.unique())) if len(times) else 1
+    return judged["annotators"] * (whole // times)
 
 
 def _grouped(annotations: pd.DataFrame, attribute: str) -> pd.DataFrame:

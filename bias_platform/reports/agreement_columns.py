@@ -167,7 +167,7 @@ COLUMNS: Mapping[str, list[Column]] = {
         Column("Chance: mean", one("null_mean", percent)),
         Column("95 % mark", one("null_95", percent)),
         Column("p, permutations", one("p", p_value)),
-        Column("Share, Holm", one("share_holm", percent)),
+        Column("Share, Holm in the row", one("share_holm", percent)),
         Column("Share, BH", one("share_fdr_bh", percent)),
         Column("Answered apart, mean", one("disagreement", percent)),
     ],

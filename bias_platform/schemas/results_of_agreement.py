@@ -154,7 +154,7 @@ class TargetedRecalls(_Traced):
     label: Series[str]
     dimension: Series[str]
     template_id: Series[str] = pa.Field(nullable=True, description="missing for no persona")
-    items: Series[int] = pa.Field(ge=0, description="in the subset")
+    items: Series[int] = pa.Field(ge=0, description="in the subset and asked without an error of the engine")
     answered: Series[int] = pa.Field(ge=0)
     recognised: Series[int] = pa.Field(ge=0)
     recall: Series[float] = share_field("recognised / items: what was not answered counts as not recognised")
@@ -165,6 +165,7 @@ class TargetedRecalls(_Traced):
 class TuningTests(_Traced):
     """One row a group's system x wording: nearer to the group than the system tuned on everybody?"""
 
+    policy: Series[str] = pa.Field(description="label policy of the corpus")
     persona_id: Series[str]
     label: Series[str]
     attribute: Series[str]
@@ -191,7 +192,7 @@ class PersonaEvenness(_Traced):
     dimension: Series[str]
     template_id: Series[str]
     measure: Series[str]
-    personas: Series[int] = pa.Field(ge=1)
+    personas: Series[int] = pa.Field(ge=0, description="with a value")
     lowest: Series[float] = pa.Field(nullable=True)
     mean: Series[float] = pa.Field(nullable=True)
     highest: Series[float] = pa.Field(nullable=True)
@@ -209,9 +210,10 @@ class LabelScores(_Traced):
     label: Series[str]
     dimension: Series[str]
     template_id: Series[str] = pa.Field(nullable=True, description="missing for no persona")
-    items: Series[int] = pa.Field(ge=0, description="labelled and answered")
+    items: Series[int] = pa.Field(ge=0, description="labelled and answered, bad answers counted as the report declares")
+    coverage: Series[float] = share_field("items / labelled items")
     accuracy: Series[float] = share_field()
-    macro_f1: Series[float] = share_field("mean F1 of the labels that occur on either side")
+    macro_f1: Series[float] = share_field("mean F1 of the labels that people gave; other answers are wrong")
 
 
 class Similarities(_Traced):

@@ -54,7 +54,7 @@ from bias_platform.statistics.proportional_odds import effects_by_threshold, pro
 from bias_platform.statistics.proportions import (
     Proportion,
     Recall,
-    perfect_agreement_bound,
+    few_disagreements,
     proportion_interval,
     recall_on_subset,
 )
@@ -122,6 +122,7 @@ __all__ = [
     "effects_by_threshold",
     "encode_ratings",
     "equivalence",
+    "few_disagreements",
     "fit_gee",
     "fit_glm",
     "fit_mixed_model",
@@ -142,7 +143,6 @@ __all__ = [
     "paired_alpha_tests",
     "pairwise_alphas",
     "pairwise_disagreement",
-    "perfect_agreement_bound",
     "power_of_term",
     "profile_intervals",
     "proportion_interval",

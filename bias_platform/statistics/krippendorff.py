@@ -10,10 +10,10 @@ from scipy.stats import t as student
 
 from bias_platform.statistics.agreement_weights import NOMINAL, category_values, require_measurement
 from bias_platform.statistics.alpha_parts import AlphaParts, Scale, parts_of_items
-from bias_platform.statistics.arrays import FloatArray
+from bias_platform.statistics.arrays import FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError
-from bias_platform.statistics.proportions import perfect_agreement_bound, require_confidence
-from bias_platform.statistics.rating_codes import encode_ratings
+from bias_platform.statistics.proportions import few_disagreements, require_confidence
+from bias_platform.statistics.rating_codes import MISSING, encode_ratings
 
 DIGITS = 5
 """irrCAC rounds coefficients and standard errors to so many places."""
@@ -28,7 +28,7 @@ class Alpha(NamedTuple):
     """0 where agreement is perfect; NaN for fewer than two items."""
     lower: float
     upper: float
-    """Of the interval by Student's t, at most 1; see `perfect_agreement_bound` for the lower one where all agree."""
+    """Of the interval by Student's t, at most 1; as of `few_disagreements` where few items disagree."""
     p: float
     """One-sided, of alpha not being above 0."""
     observed_agreement: float
@@ -89,14 +89,16 @@ def krippendorff_alpha(
     coefficient, error = float(parts.coefficient), _error(parts, number)
     df = (items if faithful else number) - 1
     reach = error * float(student.isf((1.0 - confidence) / 2.0, df)) if df > 0 else np.nan
-    lower = coefficient - reach
-    if error == 0.0 and coefficient == 1.0 and not faithful:
-        lower = float(perfect_agreement_bound(number, parts.chance, confidence))
+    bounds = coefficient - reach, float(np.minimum(1.0, coefficient + reach))
+    if not faithful:
+        apart = _disagreeing(coded.usable()[usable])
+        lower, upper = few_disagreements(bounds, number, apart, parts.chance, confidence)
+        bounds = float(lower), float(upper)
     return Alpha(
         round(coefficient, DIGITS) if faithful else coefficient,
         round(error, DIGITS) if faithful else error,
-        lower=lower,
-        upper=float(np.minimum(1.0, coefficient + reach)),
+        lower=bounds[0],
+        upper=bounds[1],
         p=_above_zero(coefficient, error, df),
         observed_agreement=float(parts.observed),
         chance_agreement=float(parts.chance),
@@ -106,6 +108,13 @@ def krippendorff_alpha(
         categories=coded.categories,
         reason="" if np.isfinite(coefficient) else ONE_CATEGORY if number else NOTHING,
     )
+
+
+def _disagreeing(codes: IntArray) -> int:
+    """How many items (n, raters) have different ratings."""
+    largest = codes.max(axis=1, initial=MISSING)
+    smallest = np.where(codes == MISSING, largest[:, None], codes).min(axis=1, initial=np.iinfo(np.int64).max)
+    return int((smallest < largest).sum())
 
 
 def _error(parts: AlphaParts, number: int) -> float:

@@ -14,7 +14,7 @@ from bias_platform.statistics.arrays import FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.krippendorff import own_weights
 from bias_platform.statistics.pair_tables import two_way_tables
-from bias_platform.statistics.proportions import perfect_agreement_bound, require_confidence
+from bias_platform.statistics.proportions import few_disagreements, require_confidence
 from bias_platform.statistics.rating_codes import MISSING, require_codes
 
 
@@ -79,15 +79,16 @@ def pairwise_alphas(
         spread = (tables.reshape(apart.shape) * apart**2).sum(axis=1)
         error = np.where(usable >= 2, np.sqrt(spread / (usable * (usable - 1.0))), np.nan)
     reach = error * student.isf((1.0 - confidence) / 2.0, np.maximum(usable - 1.0, 1.0))
-    perfect = (error == 0.0) & (parts.coefficient == 1.0)
-    bound = perfect_agreement_bound(usable, parts.chance, confidence)
+    different = usable - np.trace(tables, axis1=1, axis2=2)
+    by_error = (parts.coefficient - reach, np.minimum(1.0, parts.coefficient + reach))
+    lower, upper = few_disagreements(by_error, usable, different, parts.chance, confidence)
     cells = np.where((one[:, None] >= 0) & (many >= 0), one[:, None] * count + many, count * count)
     per_cell = np.column_stack([parts.contributions, np.full(len(usable), np.nan)])
     return PairwiseAlphas(
         parts.coefficient,
         error,
-        np.where(perfect, bound, parts.coefficient - reach),
-        np.minimum(1.0, parts.coefficient + reach),
+        lower,
+        upper,
         parts.observed,
         parts.chance,
         usable.astype(np.int64),

@@ -14,6 +14,9 @@ from bias_platform.statistics.arrays import BoolArray, FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.rating_codes import MISSING, require_codes
 
+FEW_DISAGREEMENTS = 10
+"""Fewer items than this do not tell their own spread."""
+
 
 class Proportion(NamedTuple):
     """Shares from 0 to 1 with their bounds; NaN where there were no trials."""
@@ -59,23 +62,35 @@ def proportion_interval(successes: ArrayLike, trials: ArrayLike, confidence: flo
     return Proportion(share, np.where(number > 0, lower, np.nan), np.where(number > 0, upper, np.nan))
 
 
-def perfect_agreement_bound(items: ArrayLike, chance: ArrayLike, confidence: float = 0.95) -> FloatArray:
-    """Lower bound of a chance-corrected coefficient that is 1 on all its items, whose standard error is then 0.
+def few_disagreements(
+    usual: tuple[ArrayLike, ArrayLike],
+    items: ArrayLike,
+    disagreeing: ArrayLike,
+    chance: ArrayLike,
+    confidence: float = 0.95,
+) -> tuple[FloatArray, FloatArray]:
+    """Interval of a chance-corrected coefficient, by standard error unless fewer than ten items disagree.
 
-    The lower bound of Wilson's interval of "all of them agree", corrected for the same agreement by chance: that 80
-    items agree does not show that all others would.
+    So few items do not tell their own spread: where all agree the standard error is 0, and that 80 items agree does not
+    show that all others would. The interval is then Wilson's of the share of items that agree, corrected for the same
+    agreement by chance.
 
     Args:
-        items: how many agree.
-        chance: agreement expected by chance, below 1.
+        usual: lower and upper bound by standard error.
+        items: how many.
+        disagreeing: of them, with different answers.
+        chance: agreement expected by chance.
 
-    >>> float(perfect_agreement_bound(80, 0.5)).__round__(3)
-    0.908
+    >>> [round(float(end), 3) for end in few_disagreements((1.0, 1.0), 80, 0, 0.5)]
+    [0.908, 1.0]
     """
-    lower = proportion_interval(items, items, confidence).lower
+    number, apart = np.asarray(items, dtype=float), np.asarray(disagreeing, dtype=float)
+    share = proportion_interval(number - apart, number, confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: FloatArray = np.maximum(1.0 - (1.0 - lower) / (1.0 - np.asarray(chance, dtype=float)), -1.0)
-    return found
+        ends = [np.maximum(1.0 - (1.0 - end) / (1.0 - np.asarray(chance, dtype=float)), -1.0) for end in share[1:]]
+    few = (apart < FEW_DISAGREEMENTS) & np.isfinite(np.asarray(usual[0], dtype=float))
+    lower, upper = (np.where(few, end, by_error) for end, by_error in zip(ends, usual, strict=True))
+    return np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
 
 
 def recall_on_subset(

@@ -16,6 +16,9 @@ from bias_platform.statistics.arrays import BoolArray, FloatArray, IntArray
 from bias_platform.statistics.errors import ModelError
 from bias_platform.statistics.pair_tables import column_pairs, named_pairs
 
+_DIGITS = 9
+_TIE = 0.5e-9
+"""Differences that part only in later digits are tied: what is left of them is rounding."""
 ZERO_METHODS = ("wilcox", "pratt", "zsplit")
 
 
@@ -74,8 +77,9 @@ def signed_rank_tests(
     scores = _scores(columns)
     which = column_pairs(scores.shape[1], pairs)
     apart = scores[:, which[:, 1]] - scores[:, which[:, 0]]
+    apart = np.where(np.abs(apart) < _TIE, 0.0, apart)
     missing, zero = np.isnan(apart), apart == 0.0
-    size = np.where(missing, np.inf, np.abs(apart))  # missing ones rank last and so move no other
+    size = np.where(missing, np.inf, np.round(np.abs(apart), _DIGITS))  # missing ones rank last and so move no other
     place = np.asarray(rankdata(size, axis=0), dtype=float)
     zeros, items = zero.sum(axis=0), (~missing).sum(axis=0)
     without = np.where(missing | zero, 0.0, place - zeros)  # zeros have the lowest ranks

@@ -20,6 +20,7 @@ STUDY: dict[str, Any] = {
     },
 }
 POLICIES = {"by-gender": {"rule": "unanimous", "within": "gender"}, "commonest": {"rule": "majority"}}
+POLICIES["every-label"] = {"rule": "union", "within": "gender"}
 WRONG: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("group_systems", 0, "system"), "tiny", "group_systems[0].system: 'tiny' is asked in every persona already"),
     (("group_systems", 0, "system"), "big+tunned", "'big+tunned': there is no adapter 'tunned'"),
@@ -42,6 +43,7 @@ WRONG: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("runs", "by-gender", "dimensions"), ["gendr"], "there is no dimension 'gendr'; allowed: gender, sleep"),
     (("runs", "rest", "personas", 0), "owl", "there is no persona in this study 'owl'"),
     (("agreement", "human_labels"), ["commonest"], "agreement.human_labels[0]: 'commonest' labels for all annotators"),
+    (("agreement", "human_labels"), ["every-label"], "'every-label' may give a group several labels of one item"),
     (("agreement", "human_personas"), ["owl"], "agreement.human_personas[0]: there is no persona in this study 'owl'"),
     (("agreement", "overall_labels"), "by-gender", "'by-gender' does not give each item one label"),
     (("agreement", "targeted", "owls", "group"), "(owls", "agreement.targeted.owls.group: is no regular expression"),

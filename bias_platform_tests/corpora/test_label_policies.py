@@ -120,7 +120,17 @@ def test_people_are_counted_once() -> None:
     twice = annotations(("a", "p", "Yes", "f"), ("a", "p", "Yes", "f"), ("a", None, "Yes", "f"), ("a", None, "No", "f"))
     twice.loc[2, "annotators"] = 5
     found = labels(twice, rule="majority")
-    assert found[["annotators", "share"]].to_numpy().tolist() == [[7, 7 / 8]]
+    assert found[["annotators", "share"]].to_numpy().tolist() == [[7, 6 / 7]]
+
+
+def test_a_person_who_judges_an_item_twice_has_one_vote() -> None:
+    rows = annotations(("a", "p", "No", "f"), ("a", "p", "No", "f"), ("a", "q", "Yes", "f"))
+    priority = {"rule": "mode", "priority": ("Yes", "No")}
+    found = labels(rows, **priority)
+    assert found[["label", "share", "tied", "annotators"]].to_numpy().tolist() == [["Yes", 0.5, True, 2]]
+    assert labels(rows, rule="majority").empty
+    third = annotations(("a", "p", "No", "f"), ("a", "p", "Yes", "f"), ("a", "q", "Yes", "f"), ("a", "p", "No", "f"))
+    assert labels(third, **priority)[["label", "share"]].to_numpy().tolist() == [["Yes", 4 / 6]]
 
 
 def test_no_policies_give_an_empty_table(tmp_path: Path) -> None:

@@ -90,7 +90,15 @@ def _of_options(made: Made, rng: np.random.Generator) -> dict[str, Rows]:
     ]
     alphas[0].update(_alpha(NAN))
     scores: Rows = [
-        {**_who(*cell), "policy": "mode", "template_id": w, "items": 40, "accuracy": 0.8, "macro_f1": 0.7}
+        {
+            **_who(*cell),
+            "policy": "mode",
+            "template_id": w,
+            "items": 40,
+            "coverage": 1.0,
+            "accuracy": 0.8,
+            "macro_f1": 0.7,
+        }
         for cell, w in cells
     ]
     return {
@@ -143,6 +151,7 @@ def _recall(wording: str) -> dict[str, object]:
 def _tuning(made: Made) -> Rows:
     return [
         {
+            "policy": "unanimous-gender",
             "persona_id": "man",
             "label": "man",
             "attribute": "gender",

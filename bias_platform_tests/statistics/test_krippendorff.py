@@ -152,17 +152,16 @@ def test_perfect_agreement(level: str, raters: int) -> None:
         assert alike.lower[0] == pytest.approx(krippendorff_alpha(rows).lower)
 
 
-def test_the_bound_of_perfect_agreement_covers() -> None:
-    """Two raters who part on 2 % of all items: where a sample of 40 shows none of them, alpha is above the bound."""
+@pytest.mark.parametrize(("items", "share"), [(40, 0.02), (242, 3.2 / 242), (549, 3.2 / 549), (1_000, 0.004)])
+def test_intervals_hold_where_few_items_disagree(items: int, share: float) -> None:
+    """Two equally common categories, so that alpha is 1 - share / .5; by standard error alone .86 to .90 held it."""
     rng = np.random.default_rng(11)
-    truth = 1 - 0.02 / 0.5  # two equally common categories: chance agreement is a half
-    covered = []
-    for _ in range(1_000):
-        first = rng.integers(0, 2, 40)
-        second = np.where(rng.random(40) < 0.02, 1 - first, first)
-        found = krippendorff_alpha(np.column_stack([first, second]))
-        covered.append(found.lower <= truth <= found.upper)
-    assert np.mean(covered) > 0.94
+    truth = 1 - share / 0.5
+    first = rng.integers(0, 2, (items, 2_000))
+    second = np.where(rng.random(first.shape) < share, 1 - first, first)
+    found = [pairwise_alphas(one, other[:, None]) for one, other in zip(first.T, second.T, strict=True)]
+    lower, upper = (np.array([getattr(one, end)[0] for one in found]) for end in ("lower", "upper"))
+    assert 0.94 <= np.mean((lower <= truth) & (truth <= upper)) <= 0.99
 
 
 def test_what_has_no_coefficient_says_why() -> None:

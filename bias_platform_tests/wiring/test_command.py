@@ -176,7 +176,9 @@ def test_a_study_never_run_has_no_report(finished_workplace: Workplace, tmp_path
 
 def test_a_missing_catalog_names_the_shipped_ones(finished_workplace: Workplace) -> None:
     sentence = _sentence(_run(finished_workplace, "catalog", "check", "-c", "/not/there"))
-    assert sentence == "there is no catalog '/not/there': neither a shipped one (demo, paper) nor a folder"
+    assert (
+        sentence == "there is no catalog '/not/there': neither a shipped one (demo, demo-persona, paper) nor a folder"
+    )
 
 
 def test_a_broken_catalog_is_one_message_with_all_mistakes(workplace: Workplace) -> None:

@@ -15,6 +15,7 @@ from bias_platform.schemas.results_of_agreement import BANDS
 from bias_platform.statistics import PairwiseAlphas, benchmark_band, membership_probabilities, pairwise_alphas
 
 DROP, AS_CATEGORY = "drop", "as_category"
+NO_VALID_ANSWER = "(no valid answer)"
 ONE_CATEGORY, NO_ITEM = "only one answer occurs", "fewer than two items to compare"
 
 
@@ -63,8 +64,10 @@ def alpha_rows(base: CodeArray, columns: CodeArray, asked: Sequence[int], counti
         counting: how.
     """
     found = pairwise_alphas(base.astype(np.int64), columns.astype(np.int64), **counting.of_alpha)
-    reached = membership_probabilities(found.coefficient, found.standard_error)
-    band = benchmark_band(found.coefficient, found.standard_error)
+    # where all agree the error is 0 whatever the number of items: the band is then that of the interval's lower end
+    judged = np.where(found.standard_error == 0, found.lower, found.coefficient)
+    reached = membership_probabilities(judged, found.standard_error)
+    band = benchmark_band(judged, found.standard_error)
     with np.errstate(invalid="ignore", divide="ignore"):
         coverage = found.usable / np.asarray(asked, dtype=float)
     table = pd.DataFrame(

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_platform.analysis.agreements.counting import categories_of
+from bias_platform.analysis.agreements.counting import NO_VALID_ANSWER, categories_of
+from bias_platform.analysis.agreements.evenness import evenness_of
 from bias_platform.analysis.agreements.inputs import Scorer
 from bias_platform.analysis.agreements.pair_tests import ALPHA
 from bias_platform.analysis.agreements.similarities import stripped
 from bias_platform.catalog.agreement_settings import AgreementSettings
 from bias_platform.catalog.entries import TaskEntry
 from bias_platform.statistics import (
-    gini_mean_difference,
     krippendorff_alpha,
     macro_f1,
     paired_alpha_test,
@@ -26,7 +26,6 @@ from bias_platform.statistics import (
     signed_rank_tests,
 )
 
-NO_VALID_ANSWER = "(no valid answer)"
 Numbers = dict[str, float]
 
 
@@ -67,7 +66,7 @@ class Deriving:
         }
         return makers[table](row, rows)
 
-    def apart(self, table: str, rows: pd.DataFrame) -> pd.DataFrame:
+    def apart(self, table: str, row: pd.Series, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows on which the compared answers differ; all of them where nothing is compared item by item."""
         if "item_id" not in rows:
             return rows
@@ -75,8 +74,7 @@ class Deriving:
         if table == "pair_tests":
             compared = ["first", "second"]
         if len(compared) < 2:
-            wanted = [self.settings.targeted[slug].label for slug in self.settings.targeted]
-            return rows[~rows[compared[0]].isin(wanted)]
+            return rows[rows[compared[0]] != self.settings.targeted[str(row["subset"])].label]
         said = rows[compared].astype(object).where(rows[compared].notna(), NO_VALID_ANSWER)
         return rows[said.nunique(axis=1) > 1]
 
@@ -146,7 +144,8 @@ class Deriving:
         }
 
     def _tuning(self, _: pd.Series, rows: pd.DataFrame) -> Numbers:
-        found = self._test(rows, "people", "specific", "composite")
+        asked = (rows[["specific_outcome", "composite_outcome"]] != "failed").all(axis=1)
+        found = self._test(rows[asked], "people", "specific", "composite")
         renamed = {"first": "alpha_specific", "second": "alpha_composite"}
         return {renamed.get(name, name): value for name, value in found.items()}
 
@@ -162,11 +161,15 @@ class Deriving:
         return {"items": len(rows), "recognised": recognised, **{name: float(value) for name, value in bounds.items()}}
 
     def _scores(self, _: pd.Series, rows: pd.DataFrame) -> Numbers:
-        both = rows[rows["answer"].isin(self._categories) & rows["people"].isin(self._categories)]
+        labelled = rows[rows["people"].isin(self._categories)]
+        said = self._said(labelled, "answer")
+        counted = said.notna() if self.settings.bad_answers == "category" else said.isin(self._categories)
+        people, said = labelled.loc[counted, "people"], said[counted]
         return {
-            "items": len(both),
-            "accuracy": float((both["answer"] == both["people"]).mean()),
-            "macro_f1": macro_f1(both["people"], both["answer"]).value,
+            "items": int(counted.sum()),
+            "coverage": float(counted.mean()),
+            "accuracy": float((said == people).mean()),
+            "macro_f1": macro_f1(people, said, [one for one in self._categories if (people == one).any()]).value,
         }
 
     def _similarity(self, row: pd.Series, rows: pd.DataFrame) -> Numbers:
@@ -194,10 +197,4 @@ def _coverage(_: pd.Series, rows: pd.DataFrame) -> Numbers:
 
 
 def _evenness(_: pd.Series, rows: pd.DataFrame) -> Numbers:
-    values = rows[rows.columns[-1]].dropna().to_numpy(float)
-    return {
-        "lowest": float(values.min()),
-        "mean": float(values.mean()),
-        "highest": float(values.max()),
-        "gini": float(gini_mean_difference(values)),
-    }
+    return evenness_of(rows[rows.columns[-1]].dropna().to_numpy(float))

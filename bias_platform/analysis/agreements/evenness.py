@@ -1,9 +1,23 @@
 """How unequal the personas of a dimension are in their agreement with the reference (the 2024 study's bias)."""
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bias_platform.analysis.agreements.comparing import Comparing
 from bias_platform.statistics import gini_mean_difference
+
+
+def evenness_of(known: npt.NDArray[np.float64]) -> dict[str, float]:
+    """How many values there are, their range and mean, and their Gini coefficient: of two values or more."""
+    few = len(known) < 2
+    return {
+        "personas": len(known),
+        "lowest": float(known.min()) if len(known) else np.nan,
+        "mean": float(known.mean()) if len(known) else np.nan,
+        "highest": float(known.max()) if len(known) else np.nan,
+        "gini": np.nan if few else float(gini_mean_difference(known)),
+    }
 
 
 def persona_evenness(comparing: Comparing, table: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
@@ -30,11 +44,7 @@ def persona_evenness(comparing: Comparing, table: pd.DataFrame, name: str, value
             {
                 **where,
                 "measure": measure,
-                "personas": len(part),
-                "lowest": known.min(initial=float("inf")) if len(known) else None,
-                "mean": known.mean() if len(known) else None,
-                "highest": known.max(initial=float("-inf")) if len(known) else None,
-                "gini": float(gini_mean_difference(known)) if len(known) else None,
+                **evenness_of(known),
                 "query": comparing.queries.table(name, picked, f"persona_id, {value}"),
             }
         )

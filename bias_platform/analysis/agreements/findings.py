@@ -23,14 +23,15 @@ def headline_of(tables: Tables, facts: Facts) -> str:
     pairs = tables["pair_tests"]
     tested = pairs[pairs["p"].notna()]
     if tested.empty:
-        return "No pair of personas could be compared, so nothing is said of differences between them."
+        return "No two personas could be compared, so nothing is said of differences between them."
     differ = tested[tested["p_holm"] < facts["significance"]]
     against = f"the texts of “{facts['reference']}”" if facts["written"] else f"the answers of “{facts['reference']}”"
-    what = f"{len(differ):,} of {counted(len(tested), 'pair')} of personas differ in how near they are to {against}"
+    comparisons = counted(len(tested), "comparison")
+    what = f"In {len(differ):,} of {comparisons} two personas differ in how near they are to {against}"
     corrected = "after correction for all of them (Holm)"
     if differ.empty:
         nearest = "" if (tested["state"] == ALIKE).all() else f" The nearest to it: {_pair(_least(tested, 'p'))}."
-        return f"None of {counted(len(tested), 'pair')} of personas differs {corrected}. {NOT_ABSENT}{nearest}"
+        return f"In none of {comparisons} two personas differ {corrected}. {NOT_ABSENT}{nearest}"
     return f"{what} {corrected}. The clearest: {_pair(_least(differ, 'p'))}."
 
 
@@ -68,14 +69,14 @@ def messages_of(tables: Tables, facts: Facts) -> tuple[str, ...]:
         )
     untested = tables["pair_tests"][tables["pair_tests"]["state"] == UNKNOWN]
     if len(untested):
-        said.append(f"{counted(len(untested), 'pair')} of personas cannot be tested: {untested['reason'].iloc[0]}.")
+        said.append(f"{counted(len(untested), 'comparison')} cannot be tested: {untested['reason'].iloc[0]}.")
     return tuple(said)
 
 
 def _bad_answers(facts: Facts) -> str:
     return {
         "drop": "Comparisons leave out items without a valid answer on either side, item by item.",
-        "category": "What is no valid answer counts as one more answer in every statistic.",
+        "category": "What is no valid answer counts as one more answer; errors of the engine count in nothing.",
     }.get(str(facts["bad_answers"]), "")
 
 
@@ -100,17 +101,20 @@ def _pair(row: pd.Series) -> str:
 
 
 def _reference(tables: Tables, facts: Facts) -> list[str]:
-    name, value = ("similarities", "similarity") if facts["written"] else ("alphas", "alpha")
-    rows = tables[name]
+    if facts["written"]:
+        by_measure = tables["similarities"].groupby("measure", sort=False)
+        found = [_range(rows, "similarity", "similarities", f"Similarity ({m}) to", facts) for m, rows in by_measure]
+        return [sentence for sentence in found if sentence]
+    said = _range(tables["alphas"], "alpha", "alphas", "Agreement beyond chance (alpha) with", facts)
+    return [f"{said[:-1]}: 1 means the very same answers."] if said else []
+
+
+def _range(rows: pd.DataFrame, value: str, table: str, what: str, facts: Facts) -> str:
     rows = rows[rows[value].notna()]
     if rows.empty:
-        return []
+        return ""
     low, high = _least(rows, value), _most(rows, value)
-    what = "Similarity to" if facts["written"] else "Agreement beyond chance (alpha) with"
-    return [
-        f"{what} {facts['reference']} runs from {_value(low, value, name)} to {_value(high, value, name)}: 1 means "
-        "the very same answers."
-    ]
+    return f"{what} “{facts['reference']}” runs from {_value(low, value, table)} to {_value(high, value, table)}."
 
 
 def _value(row: pd.Series, column: str, table: str) -> str:
@@ -129,28 +133,33 @@ def _shares(tables: Tables, facts: Facts) -> list[str]:
     top = _most(rows, "share")
     pairs = tables["pair_tests"]
     alike = int((pairs["state"] == ALIKE).sum())
-    same = f" {counted(alike, 'pair')} of personas answered all items alike: not different." if alike else ""
+    same = (
+        f" {counted(alike, 'comparison')} are of personas that answered all items alike: not different."
+        if alike
+        else ""
+    )
     where = f"{str(top['dimension']).replace('_', ' ')} in {top['system']}, wording {top['template_id']}"
     return [
         f"The share of pairs of personas that differ, uncorrected, is largest for {where}: {share(top['share'])} of "
         f"{counted(int(top['tested']), 'pair')} [{address('shares', top.name)}]; were the personas interchangeable it "
         f"would be {share(top['null_mean'])} on average. {beyond} of {counted(len(rows), 'such share')} lie above what "
-        "that exceeds once in twenty "
-        f"(about {share(facts['significance'])} of them would).{same}"
+        f"that exceeds at most once in twenty.{same}"
     ]
 
 
 def _people(tables: Tables) -> list[str]:
+    """Systems are compared on the same groups, policies and wordings: one that has only its own is another matter."""
     rows = tables["human_alphas"]
-    rows = rows[rows["alpha"].notna()]
-    if rows.empty:
+    rows = rows[rows["alpha"].notna() & ~rows["tuned_on_group"]]
+    keys = ["policy", "group", "persona_id", "template_id"]
+    table = rows.pivot_table(index=keys, columns="system", values="alpha", sort=False).dropna()
+    if table.empty:
         return []
-    mean = rows.groupby("system", sort=False)["alpha"].mean()
-    told = ", ".join(f"{system} {decimal(value)}" for system, value in mean.items())
+    told = ", ".join(f"{system} {decimal(value)}" for system, value in table.mean().items())
     return [
-        f"Agreement of personas with people of their own group, mean alpha over groups and wordings: {told}. The "
-        "labels are those of the policies named below: where these ask for unanimity, only items on which "
-        "people agree count."
+        f"Agreement of personas with people of their own group, mean alpha over the {counted(len(table), 'case')} "
+        f"(groups by wordings) in which every system has one: {told}. The labels are those of the policies named "
+        "below: where these ask for unanimity, only items on which people agree count."
     ]
 
 
@@ -187,8 +196,8 @@ def _noise(tables: Tables) -> list[str]:
     low = _least(rows, "alpha")
     return [
         f"Asked the same again, a system agrees with itself with an alpha of at least {decimal(low['alpha'])} "
-        f"({low['label']}, {low['system']}, {low['repeat']}) [{address('noise_alphas', low.name)}]: lower agreement "
-        "than this between personas is no noise of serving."
+        f"({low['label']}, {low['system']}, {low['repeat']}) [{address('noise_alphas', low.name)}]: serving alone "
+        "moves that much, so alphas about as high need not be a persona's doing."
     ]
 
 

@@ -64,7 +64,7 @@ def _of_dimension(comparing: Comparing, system: str, template: str, dimension: s
         standard_error=found.standard_error,
         statistic=found.t,
         p=found.p,
-        identical=found.identical,
+        identical=found.identical & (columns[:, pairs[:, 0]] == columns[:, pairs[:, 1]]).all(axis=0),
         reason=["" if same else reason for same, reason in zip(found.identical, found.reason, strict=True)],
     )
     table["query"] = [

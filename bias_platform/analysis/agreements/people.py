@@ -13,7 +13,7 @@ import pandas as pd
 
 from bias_platform.analysis.agreements.answer_matrix import NOT_ASKED, CodeArray, Column
 from bias_platform.analysis.agreements.comparing import Comparing
-from bias_platform.analysis.agreements.counting import alpha_rows
+from bias_platform.analysis.agreements.counting import NO_VALID_ANSWER, alpha_rows
 from bias_platform.statistics import adjust_p_values, macro_f1, paired_alpha_tests
 
 
@@ -75,7 +75,7 @@ def tuning_tests(comparing: Comparing, groups: list[Group]) -> pd.DataFrame:
         _tuning(comparing, group, each.system, each.composite, template)
         for group in groups
         for each in study.group_systems
-        if each.persona == group.persona and each.composite is not None
+        if each.persona == group.persona and each.composite is not None and each.labels in (None, group.policy)
         for template in comparing.matrix.templates
     ]
     if not rows:
@@ -120,14 +120,14 @@ def _alpha(comparing: Comparing, group: Group, system: str, template: str) -> pd
 
 def _tuning(comparing: Comparing, group: Group, specific: str, composite: str, template: str) -> dict[str, object]:
     column: Column = (group.persona, template)
-    labelled = group.said != NOT_ASKED  # the published test counts all its rows, and has none without a label
-    both = np.column_stack([comparing.codes(system, [column])[labelled, 0] for system in (specific, composite)])
-    said = group.said[labelled]
+    both = np.column_stack([comparing.codes(system, [column])[:, 0] for system in (specific, composite)])
+    # the published test counts all its rows: those with a label that both systems were asked about
+    there = (group.said != NOT_ASKED) & (both != NOT_ASKED).all(axis=1)
+    said, both = group.said[there], both[there]
     test = paired_alpha_tests(said.astype(np.int64), both.astype(np.int64), [(0, 1)], **comparing.counting.of_test)
     columns = {"specific": (specific, column), "composite": (composite, column)}
-    named = {name: value for name, value in group.named.items() if name != "policy"}
     return {
-        **named,
+        **group.named,
         "label": comparing.personas["label"][group.persona],
         "specific": specific,
         "composite": composite,
@@ -148,10 +148,11 @@ def _scores(
     comparing: Comparing, policy: str, truth: CodeArray, system: str, column: Column
 ) -> dict[str, object] | None:
     said = comparing.codes(system, [column])[:, 0]
-    both = (truth >= 0) & (truth < comparing.matrix.bad) & (said >= 0) & (said < comparing.matrix.bad)
+    labelled = (truth >= 0) & (truth < comparing.matrix.bad)
+    both = labelled & (said >= 0) & (said < comparing.counting.categories)
     if not both.any():
         return None
-    names = np.array(comparing.matrix.answers, dtype=object)
+    names = np.array([*comparing.matrix.answers, NO_VALID_ANSWER], dtype=object)
     persona = comparing.personas.loc[column[0]]
     return {
         "policy": policy,
@@ -161,8 +162,9 @@ def _scores(
         "dimension": persona["dimension"],
         "template_id": column[1],
         "items": int(both.sum()),
+        "coverage": float(both.sum() / labelled.sum()),
         "accuracy": float((truth[both] == said[both]).mean()),
-        "macro_f1": macro_f1(names[truth[both]], names[said[both]]).value,
+        "macro_f1": macro_f1(names[truth[both]], names[said[both]], list(names[np.unique(truth[both])])).value,
         "query": comparing.queries.overall(policy, system, column),
     }
 

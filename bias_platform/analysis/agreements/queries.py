@@ -47,7 +47,8 @@ class Queries:
             f"SELECT i.item_id FROM read_parquet({items}) i JOIN read_parquet({people}) a USING (item_id) "
             f"GROUP BY i.item_id, i.target_group HAVING bool_and(a.label = {_literal(label)}) AND {matches}"
         )
-        return self._joined({"answer": (system, column)}, join=f"JOIN ({chosen}) c USING (item_id)")
+        query = self._joined({"answer": (system, column)}, join=f"JOIN ({chosen}) c USING (item_id)")
+        return query.replace(" ORDER BY item_id", " WHERE t_answer.outcome <> 'failed' ORDER BY item_id")
 
     def again(self, system: str, repeat: str, column: Column) -> str:
         """Answers of a column and those to the same questions asked again."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bias_platform.analysis.agreements.answer_matrix import Column
+from bias_platform.analysis.agreements.answer_matrix import NOT_ASKED, Column
 from bias_platform.analysis.agreements.comparing import Comparing
 from bias_platform.catalog.agreement_settings import TargetedSubset
 from bias_platform.corpora.assembly import GROUP_SEPARATOR
@@ -71,6 +71,7 @@ def _recall(
     column: Column,
 ) -> dict[str, object]:
     codes = comparing.codes(system, [column])[items, 0]
+    codes = codes[codes != NOT_ASKED]  # an error of the engine is no answer of the model
     persona = comparing.personas.loc[column[0]]
     return {
         "subset": slug,

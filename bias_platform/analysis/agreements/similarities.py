@@ -114,7 +114,8 @@ def _tests(comparing: Comparing, scored: _Wording, dimension: str, names: list[s
     columns = scored.scores[:, [scored.names.index(name) for name in names]]
     found = signed_rank_tests(columns, pairs, zero_method=settings.similarity.zero_method)
     means = _means_of_pairs(columns[:, pairs])
-    reference = comparing.reference(scored.template)
+    reference, texts = comparing.reference(scored.template), comparing.matrix.systems[scored.system]
+    said = [texts.text((name, scored.template)) for name in names]
     table = pair_labels(comparing, names, pairs).assign(
         system=scored.system,
         dimension=dimension,
@@ -127,7 +128,7 @@ def _tests(comparing: Comparing, scored: _Wording, dimension: str, names: list[s
         standard_error=np.nan,
         statistic=found.statistic,
         p=found.p,
-        identical=found.identical,
+        identical=[texts_alike(said[a], said[b]) for a, b in pairs],
         reason=["" if n else "no item has a text of both" for n in found.items],
         **_NOT_CLOSED,
     )
@@ -138,6 +139,11 @@ def _tests(comparing: Comparing, scored: _Wording, dimension: str, names: list[s
         for a, b in zip(table["first_id"], table["second_id"], strict=True)
     ]
     return table.join(_apart(comparing, scored, table))
+
+
+def texts_alike(first: npt.NDArray[np.object_], second: npt.NDArray[np.object_]) -> bool:
+    """Whether two columns of texts are the same on every item, missing ones too."""
+    return bool((first == second).all())
 
 
 def _means_of_pairs(both: FloatArray) -> FloatArray:

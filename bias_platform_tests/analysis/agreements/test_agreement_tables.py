@@ -195,7 +195,49 @@ def test_identical_personas_are_not_different(tmp_path: Path) -> None:
     pair = results.tables["pair_tests"].iloc[0]
     assert (pair["state"], pair["p"], pair["difference"], pair["disagreement"]) == ("identical", 1.0, 0.0, 0.0)
     assert results.tables["shares"].iloc[0]["share"] == 0.0
-    assert "None of 1 pair" in results.headline
+    assert "In none of 1 comparison" in results.headline
+
+
+def test_personas_that_agree_only_where_both_can_be_compared_are_not_identical(tmp_path: Path) -> None:
+    """The reference has no valid answer on 50 of 60 items: there the personas part, and nothing is left to test."""
+
+    def says(_system: str, persona: str, _template: str | None, items: np.ndarray) -> list[str | None]:
+        usual = [ANSWERS[place % 4] for place in items]
+        if persona == "no-persona":
+            return [answer if place < 10 else None for place, answer in zip(items, usual, strict=True)]
+        return [ANSWERS[(place + (persona == "p2" and place >= 10)) % 4] for place in items]
+
+    pair = analyse_agreement(laid_out(catalog_of(("p1", "p2")), "golden", tmp_path, 60, says), lambda _: None)
+    row = pair.tables["pair_tests"].iloc[0]
+    assert (row["state"], row["p"], row["items"]) == ("nonsignificant", 1.0, 10)
+    assert row["disagreement"] == pytest.approx(50 / 60)
+
+
+def test_errors_of_the_engine_are_no_answers(tmp_path: Path) -> None:
+    """Half of a persona's cells failed; it recognises all that it was asked."""
+    subset = TargetedSubset(title="About women", group="^women$", label="Yes")
+    catalog = catalog_of(("p1", "p2"), targeted={"women": subset})
+    people = pd.DataFrame([{"item": item, "label": "Yes", "target_groups": "women"} for item in range(40)])
+    inputs = laid_out(catalog, "golden", tmp_path, 40, lambda _s, _p, _t, items: ["Yes"] * len(items), people)
+    path = inputs.partitions["reference-tiny", "p2"]
+    table = pd.read_parquet(path)
+    failed = table["item_id"].isin(sorted(table["item_id"])[:20])
+    table.loc[failed, ["outcome", "answer"]] = ["failed", None]
+    write_table(table, path)
+    recalls = analyse_agreement(inputs, lambda _: None).tables["recalls"].set_index("persona_id")
+    assert recalls.loc["p2", ["items", "recognised", "recall"]].tolist() == [20, 20, 1.0]
+    assert recalls.loc["p1", "items"] == 40
+    rows = duckdb.execute("SET file_search_path = '" + str(inputs.home) + "'").execute(recalls.loc["p2", "query"]).df()
+    assert len(rows) == 20
+
+
+def test_a_few_items_that_agree_are_no_perfect_agreement(tmp_path: Path) -> None:
+    catalog = catalog_of(("p1", "p2"))
+    inputs = laid_out(catalog, "golden", tmp_path, 5, lambda _s, _p, _t, items: [ANSWERS[place % 4] for place in items])
+    row = analyse_agreement(inputs, lambda _: None).tables["alphas"].iloc[0]
+    assert (row["alpha"], row["standard_error"]) == (1.0, 0.0)
+    assert row["lower"] < 0.6
+    assert row["band"] in ("moderate", "fair", "slight")
 
 
 def test_one_answer_everywhere_is_said_and_not_scored(tmp_path: Path) -> None:
