@@ -1,9 +1,9 @@
 """Does the persona demo find again what was planted, and nothing where personas are dealt out at random?
 
-Reads the lake of `make demo-persona`: posts (persona effects of the tuned system against the planted ones), tweets (women
-minus men, on the kinds of tweets where their judgements differ and where they do not; systems and people), memes (wordings
-of women and of conservatives). Then each study's answers are dealt to the personas of a dimension at random within item,
-wording and system, many times, and the report's tests are made of that: how often is anything found?
+Reads the lake of `make demo-persona`: posts (persona effects of the tuned system against the planted ones), tweets
+(women minus men, by kind of tweet; systems and people), memes (wordings of women and of conservatives). Then answers on
+posts and tweets are dealt to the personas of a dimension at random within item, wording and system, many times, and
+the report's tests are made of that: how often is anything found?
 
     python benchmarks/planted_personas.py data/lake/demo-persona --permutations 200
 """
