@@ -10,6 +10,7 @@ import typer
 from bias_platform.catalog import Catalog, load_catalog
 from bias_platform.catalog.description import describe_catalog
 from bias_platform.catalog.field_reference import field_reference
+from bias_platform.catalog.report_kinds import REGRESSION, report_kinds
 from bias_platform.commands.chosen_study import chosen_study
 from bias_platform.commands.fetch import fetch
 from bias_platform.commands.launches import show_launches
@@ -84,6 +85,9 @@ def power(
     with sentences():
         chosen = load_catalog(catalog)
         slug = chosen_study(chosen, study)
+        if REGRESSION not in report_kinds(chosen, slug):
+            kind = chosen.tasks[chosen.studies[slug].task].answer
+            raise UserError(f"power is told of answers of kind 'option', and study '{slug}' asks for a '{kind}'")
         tried = {"items": items or None, "replicates": replicates, "base_rate": base_rate}
         instead = {name: value for name, value in tried.items() if value is not None}
         if instead:

@@ -5,6 +5,7 @@
 it.
 """
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,6 +35,11 @@ _PEOPLE, _SYSTEM = "people", "a system"
 FORMULA = "yes ~ source + (1 | item) + (1 | item:source) + (0 + human | annotator)"
 
 
+def _without_number(why: str) -> str:
+    """A reason as several personas share it."""
+    return re.sub(r" is \d[\d.]*( or more)? on the logit scale", " is too large on the logit scale", why)
+
+
 def fit_people(
     answers: Answers, cube: ItemCube, people: People, minimum_minority: int
 ) -> tuple[dict[str, ScopedMeans], Records]:
@@ -58,7 +64,7 @@ def fit_people(
             why = refusal(fit)
             records.fits.append(fit_row(name, fit, own.items, dropped, why))
         if fit is None or why:
-            refused.setdefault(why, []).append(label)
+            refused.setdefault(_without_number(why), []).append(label)
             continue
         records.components.extend(component_rows(name, fit, {}))
         found[persona] = _against_people(fit, persona, min(own.items, own.annotators) - 1.0)

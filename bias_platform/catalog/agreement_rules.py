@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from bias_platform.catalog.agreement_settings import GroupSystem
 from bias_platform.catalog.entries import Catalog, PersonaEntry, PersonaSetEntry, StudyEntry
 from bias_platform.catalog.problems import Field, Problem, allowed, unknown
-from bias_platform.catalog.systems import study_personas
+from bias_platform.catalog.systems import parse_system, study_personas
 
 
 def agreement_problems(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:
@@ -55,6 +55,16 @@ def _group_systems(
             message = f"'{group.composite}' is not among the study's systems; {allowed(study.systems, group.composite)}"
             yield Problem((*where, "composite"), message)
         yield from _once(group, seen, where)
+        yield from _own_group(catalog, group, where)
+
+
+def _own_group(catalog: Catalog, group: GroupSystem, where: Field) -> Iterator[Problem]:
+    """A system tuned on one group is asked in that group's persona."""
+    adapter = catalog.adapters.get(parse_system(group.system).adapter or "")
+    training = adapter.training if adapter else None
+    if training is not None and training.personas == "specific" and training.persona != group.persona:
+        message = f"'{group.system}' was tuned on what '{training.persona}' says, not '{group.persona}'"
+        yield Problem((*where, "persona"), f"{message}; name that persona, or another system")
 
 
 def _once(group: GroupSystem, seen: set[tuple[str, str]], where: Field) -> Iterator[Problem]:

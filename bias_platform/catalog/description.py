@@ -12,7 +12,9 @@ from bias_platform.catalog.entries import (
     StudyEntry,
     TaskEntry,
 )
-from bias_platform.catalog.systems import all_systems, study_personas
+from bias_platform.catalog.launches import launches, study_runs
+from bias_platform.catalog.report_kinds import report_kinds
+from bias_platform.catalog.systems import all_systems, study_personas, study_systems
 from bias_platform.errors import counted
 
 _WIDTH = 24
@@ -93,7 +95,7 @@ def _quantization(entry: QuantizationEntry) -> str:
 
 
 def _asked_by(catalog: Catalog, system: str) -> str:
-    studies = [slug for slug, study in catalog.studies.items() if system in study.systems]
+    studies = [slug for slug, study in catalog.studies.items() if system in study_systems(study)]
     return f"asked by {', '.join(studies)}" if studies else "in no study"
 
 
@@ -109,6 +111,11 @@ def _study(catalog: Catalog, slug: str, study: StudyEntry) -> str:
         ("personas", f"{len(study_personas(catalog, study))} with control and baseline, from {study.persona_set}"),
         ("questions per item", f"{each:,} to each of {counted(len(study.systems), 'system')}"),
     ]
+    if study.group_systems:
+        groups = ", ".join(f"{each.system} as {each.persona}" for each in study.group_systems)
+        rows.append(("asked as one persona", groups))
+    rows.append(("launches", f"{len(launches(catalog, slug))}, in runs {', '.join(study_runs(catalog, study))}"))
+    rows.append(("reports", ", ".join(report_kinds(catalog, slug))))
     if sample.n:
         rows.append(("questions in all", f"{sample.n * each * len(study.systems):,}"))
     return _block(f"study {slug}", rows)

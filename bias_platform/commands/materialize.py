@@ -35,7 +35,11 @@ def demo(
     with sentences():
         name = PERSONA_DEMO if persona else DEMO
         chosen = load_catalog(name)
-        pages = [page for study in chosen.studies for page in _materialize(chosen, study, force=False)]
+        pages: list[Path] = []
+        for number, (study, entry) in enumerate(chosen.studies.items(), 1):
+            if len(chosen.studies) > 1:
+                typer.echo(f"\n== study {number} of {len(chosen.studies)}: {study} - {entry.title}")
+            pages += _materialize(chosen, study, force=False)
         setting = "BIAS_PLATFORM_CATALOG=demo-persona " if persona else ""
         _tell(pages)
         typer.echo(f"UI:       {setting}make ui   (then open the address it prints)")

@@ -10,7 +10,9 @@ from bias_platform.errors import UserError
 
 CatalogOption = Annotated[
     str | None,
-    typer.Option("--catalog", "-c", help="demo, paper, or a folder of your own; default: $BIAS_PLATFORM_CATALOG, demo"),
+    typer.Option(
+        "--catalog", "-c", help="demo, demo-persona, paper, or your own folder; default: $BIAS_PLATFORM_CATALOG, demo"
+    ),
 ]
 
 

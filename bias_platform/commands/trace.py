@@ -64,7 +64,7 @@ def _lines(
     told += ["", f"Statement, to be run by DuckDB in {lake.home}:", f"  {row['query']}", ""]
     told += [f"It gives {counted(len(rows), 'row')}. Made again from them:", *_compared(row, again, where.column)]
     apart = deriving.apart(where.table, row, rows)
-    return [*told, *_behind(lake, study, rows, apart, items, show_texts)]
+    return [*told, *_behind(lake, study, rows, apart, items, show_texts, deriving.task.answer != "option")]
 
 
 def _said(row: pd.Series) -> list[str]:
@@ -104,15 +104,18 @@ def _shown(value: Any) -> str:
     return "not defined" if value is None or pd.isna(value) else f"{float(value):.10g}"
 
 
-def _behind(lake: Lake, study: str, rows: pd.DataFrame, apart: pd.DataFrame, items: int, show_texts: bool) -> list[str]:
+def _behind(
+    lake: Lake, study: str, rows: pd.DataFrame, apart: pd.DataFrame, items: int, show_texts: bool, written: bool
+) -> list[str]:
     if "item_id" not in rows:
         return ["", *rows.to_string(index=False).splitlines()]
     lines = ["", f"Items on which the answers differ, or none was given: {len(apart):,} of {len(rows):,}"]
     shown = apart.head(items)
+    hide = written and not show_texts
     answers = [name for name in map(str, rows.columns) if name != "item_id" and not name.endswith("_outcome")]
     texts = _texts(lake, study) if show_texts else {}
     for record in shown.to_dict("records"):
-        said = ", ".join(f"{name} {_answer(record, name)}" for name in answers)
+        said = ", ".join(f"{name} {_answer(record, name, hide)}" for name in answers)
         lines.append(f"  {record['item_id']}: {said}")
         if show_texts:
             lines.append(f"    {_one_line(texts.get(record['item_id'], ''))}")
@@ -121,14 +124,22 @@ def _behind(lake: Lake, study: str, rows: pd.DataFrame, apart: pd.DataFrame, ite
     return lines if show_texts else [*lines, "  (--show-texts prints the posts)"]
 
 
-def _answer(record: dict[Any, Any], name: str) -> str:
+def _answer(record: dict[Any, Any], name: str, hide: bool) -> str:
+    """An option, or what was written; that only when texts are asked for."""
     value = record[name]
-    return f"({record.get(f'{name}_outcome', 'none')})" if value is None or pd.isna(value) else str(value)
+    if value is None or pd.isna(value):
+        return f"({record.get(f'{name}_outcome', 'none')})"
+    return f"({counted(len(str(value)), 'character')})" if hide else _one_line(str(value))
 
 
 def _texts(lake: Lake, study: str) -> dict[str, str]:
-    table = read_table(lake.questions(study) / ITEMS, f"prompts/{study}_questions", ["item_id", "text"])
-    return dict(zip(table["item_id"], table["text"], strict=True))
+    table = read_table(lake.questions(study) / ITEMS, f"prompts/{study}_questions")
+    pictures = table["picture"] if "picture" in table else [None] * len(table)
+    shown = [
+        f"{text} [picture {picture}, {source}]" if isinstance(picture, str) else text
+        for text, picture, source in zip(table["text"], pictures, table["source_id"], strict=True)
+    ]
+    return dict(zip(table["item_id"], shown, strict=True))
 
 
 def _one_line(text: str) -> str:
@@ -163,6 +174,8 @@ def _deriving(manifest: Manifest) -> Deriving:
 def _row(lake: Lake, study: str, where: _Number) -> pd.Series:
     path: Path = lake.report(study, AGREEMENT) / "tables" / f"{where.table}.parquet"
     table = read_table(path, f"reports/{study}{_SUFFIX}")
+    if table.empty:
+        raise UserError(f"'{where.table}' has no row in this report: the study has nothing for it")
     if not 1 <= where.row <= len(table):
         raise UserError(f"'{where.table}' has {counted(len(table), 'row')}; give a row from 1 to {len(table)}")
     if where.column is not None and where.column not in table:

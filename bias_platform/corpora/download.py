@@ -105,6 +105,7 @@ def _as_noted(targets: list[Path], noted: dict[str, str]) -> bool:
 def _staging(folder: Path) -> Iterator[Path]:
     """A folder beside the targets, gone at the end; those of processes that were killed go first."""
     staging = folder / f".fetch-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(".fetch-*-*"):
@@ -116,6 +117,8 @@ def _staging(folder: Path) -> Iterator[Path]:
         raise CorpusError(f"{folder} cannot be written: {error.strerror or error}; nothing was fetched") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        if new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()  # an empty folder would pass for a corpus without files
 
 
 def _downloaded(file: DownloadFile, staging: Path, report: Report, opener: Opener) -> tuple[Path, str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from bias_platform.catalog.description import questions_per_item
 from bias_platform.catalog.engine_settings import Budget, EngineSettings, Price
 from bias_platform.catalog.entries import Catalog, StudyEntry
-from bias_platform.catalog.systems import parse_system
+from bias_platform.catalog.systems import parse_system, study_systems
 from bias_platform.errors import ArtifactError, ModelLoadError
 from bias_platform.inference.answering import look_up
 from bias_platform.inference.cells import CellTable, SystemIdentity
@@ -26,7 +26,7 @@ from bias_platform.models.system import ResolvedSystem, located
 from bias_platform.prompts.rendering import Renderer
 from bias_platform.prompts.sampling import draw_items
 from bias_platform.storage import Lake, read_table
-from bias_platform.storage.names import ITEMS, PERSONAS, PICTURES, QUESTIONS, SYSTEM
+from bias_platform.storage.names import GROUP_ITEMS, ITEMS, PERSONAS, PICTURES, QUESTIONS, SYSTEM
 
 _UNPUBLISHED = "its questions are not materialized yet, so cells are counted from the catalog, and no tokens"
 
@@ -70,6 +70,8 @@ class _Asked(NamedTuple):
     renderer: Renderer
     images: dict[str, Image]
     """by item id"""
+    groups: pd.DataFrame | None
+    """which items systems of groups are asked about; None: all"""
 
     @classmethod
     def read(cls, catalog: Catalog, lake: Lake, study: str) -> Self | None:
@@ -81,7 +83,24 @@ class _Asked(NamedTuple):
             return None
         templates, task = dict(catalog.template_sets[entry.template_set].templates), catalog.tasks[entry.task]
         images = shown_images(tables[1], task.shown, lake.corpus(entry.corpus) / PICTURES)
-        return cls(tables[0], tables[1], Renderer(task, tables[2], templates), images)
+        groups = folder / GROUP_ITEMS
+        own = read_table(groups, study) if groups.is_file() else None
+        return cls(tables[0], tables[1], Renderer(task, tables[2], templates), images, own)
+
+    def of(self, study: StudyEntry, system: str) -> Self:
+        """What one system is asked: everything, or what its groups are."""
+        own = [(each.persona, each.labels) for each in study.group_systems if each.system == system]
+        if not own:
+            return self
+        parts = [self._of_group(persona, labels) for persona, labels in own]
+        return self._replace(questions=pd.concat(parts, ignore_index=True))
+
+    def _of_group(self, persona: str, labels: str | None) -> pd.DataFrame:
+        questions = self.questions[self.questions["persona_id"] == persona]
+        if labels is None or self.groups is None:
+            return questions
+        of_group = self.groups[(self.groups["persona_id"] == persona) & (self.groups["labels"] == labels)]
+        return questions[questions["item_id"].isin(of_group["item_id"])]
 
 
 class _Unknown(NamedTuple):
@@ -118,7 +137,7 @@ def price_study(catalog: Catalog, lake: Lake, study: str) -> list[SystemPrice]:
         CorpusError: the items that the study declares cannot be drawn.
     """
     pricing = _Pricing(catalog, lake, study)
-    return [pricing.price(system) for system in catalog.studies[study].systems]
+    return [pricing.price(system) for system in study_systems(catalog.studies[study])]
 
 
 class _Pricing:
@@ -135,8 +154,10 @@ class _Pricing:
     def price(self, slug: str) -> SystemPrice:
         with LedgerReader(self.lake.ledger(slug, self.study.task)) as ledger:
             rate, spent = ledger.rate(), ledger.spent()
-            found = self._find(slug, self.asked, ledger) if self.asked else None
-        to_ask = len(found.missing) if found else self.declared
+            found = self._find(slug, self.asked.of(self.study, slug), ledger) if self.asked else None
+        # how many items a group labels is not known before its corpus is read
+        declared = self.declared if slug in self.study.systems else None
+        to_ask = len(found.missing) if found else declared
         tokens = self._tokens(found, rate) if found else _measured(to_ask, rate)
         written, at_most = self._written(to_ask, rate)
         cost, currency, remarks = self._cost(slug, tokens, written, rate)

@@ -76,7 +76,9 @@ def _checked_assets(house: House) -> list[Checked]:
         checked.append(checkpoint_assets(house))
     checked.append(system_assets(house))
     for study in catalog.studies:
-        checked += [power_assets(house, study), prediction_assets(house, study), index_asset(house, study)]
+        if REGRESSION in report_kinds(catalog, study):  # what could be found is told of shares of Yes
+            checked.append(power_assets(house, study))
+        checked += [prediction_assets(house, study), index_asset(house, study)]
         if catalog.studies[study].noise_floor is not None:
             checked.append(repeat_assets(house, study))
         checked += [_REPORTS[kind](house, study) for kind in report_kinds(catalog, study)]

@@ -90,7 +90,7 @@ def _provenance(request: dict[str, Any], publication: Publication) -> Provenance
 def _said(value: object) -> str:
     """A setting in words: no lists and no None of a programming language."""
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(str, value)) or "not restricted"
     return "none" if value is None else str(value)
 
 

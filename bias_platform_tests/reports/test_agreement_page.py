@@ -121,7 +121,7 @@ def test_numbers_in_sentences_lead_to_their_rows(page: str, results: AgreementRe
         assert nowhere in page
         assert f">{nowhere}</a>" not in page
     assert "and 1 row that sentences above name" in _Page(page).text
-    assert "bias-platform trace offence pair_tests:2 makes such a row again" in _Page(page).text
+    assert "bias-platform trace offence pair_tests:2 --catalog demo (or your catalog" in _Page(page).text
 
 
 def test_rows_on_the_page_are_the_rows_of_the_tables(page: str, folder: Path, results: AgreementResults) -> None:

@@ -180,6 +180,10 @@ def _recall(tables: Tables) -> list[str]:
     said = []
     for title, rows in tables["recalls"].groupby("title", sort=False):
         low, high = _least(rows, "recall"), _most(rows, "recall")
+        if low["recall"] == high["recall"]:
+            all_alike = f"everybody recognises {share(low['recall'])} [{address('recalls', low.name)}] of them"
+            said.append(f"{title}: {all_alike}.")
+            continue
         said.append(
             f"{title}: from {share(low['recall'])} ({low['label']}, {low['system']}) "
             f"[{address('recalls', low.name)}] to {share(high['recall'])} ({high['label']}, {high['system']}) "

@@ -82,6 +82,8 @@ def _means(comparing: Comparing, scored: _Wording) -> pd.DataFrame:
         spread = np.nansum((scored.scores - mean) ** 2, axis=0) / np.where(n > 1, n - 1, np.nan)
         tail = (1 - comparing.counting.confidence) / 2
         reach = student.isf(tail, np.maximum(n - 1, 1)) * np.sqrt(spread / n)
+        reach = np.where(spread > 0, reach, np.nan)  # items that are all scored alike do not tell their spread
+    most = np.inf if scored.measure == "bleurt" else 1.0
     reference = comparing.reference(scored.template)
     texts = comparing.matrix.systems[scored.system]
     same = [_same(texts.text(reference), texts.text((name, scored.template))) for name in scored.names]
@@ -94,7 +96,7 @@ def _means(comparing: Comparing, scored: _Wording) -> pd.DataFrame:
         similarity=mean,
         sd=np.sqrt(spread),
         lower=mean - reach,
-        upper=mean + reach,
+        upper=np.minimum(mean + reach, most),
         same_text=same,
         query=[
             comparing.queries.answers(scored.system, reference=reference, persona=(name, scored.template))

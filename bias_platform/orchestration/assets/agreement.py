@@ -30,7 +30,8 @@ def agreement_assets(house: House, study: str) -> Checked:
         key=key,
         description=f"*{entry.title}* Agreement of every persona with the model without persona, of personas with each "
         "other and with people of their own group: one page (its path is `report` under Metadata), its tables and "
-        f"plots. `bias-platform trace {study} <table:row>` leads from a number of the page to the posts behind it.",
+        f"plots. `bias-platform trace {study} <table:row> --catalog {house.catalog.name}` leads from a number of the "
+        "page to the posts behind it.",
         code_version=asset_code_version(AGREEMENT, declared),
         kinds=frozenset({"html", "parquet"}),
     )
