@@ -1,6 +1,7 @@
 """What crossed personas, wordings, changing spreads, targets and people say, in a sentence each."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,11 +43,22 @@ def crossed_finding(tables: Tables, settings: AnalysisSettings) -> str:
     if len(found):
         return (
             f"Of {tests} {are(len(found))} not the sum of two traits after {method(settings)}, {scope}; most: {what}."
+            f"{_all_at_once(tables['crossed_tests'], shown)}"
         )
     return (
         f"In none of {tests} is there detectably more than the sum of two traits after {method(settings)}, {scope}; "
         f"the largest: {what}. {NOT_ABSENT}"
     )
+
+
+def _all_at_once(tests: pd.DataFrame, shown: Mapping[str, Any]) -> str:
+    """What the joint test of that system's interactions says: one of many may stand out by chance."""
+    keys = ("kind", "scope", "system")
+    same = tests[np.logical_and.reduce([tests[key] == shown[key] for key in keys])]
+    if same.empty or same["significant"].all():
+        return ""
+    least = float(same["p_adjusted"].min())
+    return f" All of that system's tested at once do not show it (adjusted p {least:.3f}), so take it with care."
 
 
 def spread_change_finding(tables: Tables, settings: AnalysisSettings) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from bias_platform.analysis import analyse_study
 from bias_platform.analysis.answers import prepare_answers
+from bias_platform.analysis.further_findings import _all_at_once
 from bias_platform.analysis.intersections import crossed_contrasts, crossed_tests
 from bias_platform.analysis.material import Material, gather
 from bias_platform.schemas.results import BEYOND_WORDING, PRIMARY, THESE_WORDINGS
@@ -91,3 +92,11 @@ def test_log_odds_are_those_of_model_a() -> None:
     assert sum("sum of two traits" in sentence for sentence in results.summary) == 1
     families = " ".join(results.tables["test_families"]["family"])
     assert "crossed personas beyond additivity, all systems, primary, these wordings, four cells" in families
+
+
+def test_one_interaction_that_stands_out_is_told_with_the_joint_test() -> None:
+    shown = {"kind": "beyond the sum", "scope": "beyond wording", "system": "tiny"}
+    tests = pd.DataFrame([{**shown, "p_adjusted": 0.087, "significant": False}])
+    assert "do not show it (adjusted p 0.087)" in _all_at_once(tests, shown)
+    assert _all_at_once(tests.assign(significant=True, p_adjusted=0.01), shown) == ""
+    assert _all_at_once(tests, {**shown, "system": "other"}) == ""

@@ -67,6 +67,14 @@ def messages_of(tables: Tables, facts: Facts) -> tuple[str, ...]:
             "Bad answers count as in the published study: left out of alphas, one more category in paired tests. The "
             "two statistics then rest on different items; it is here for comparison only."
         )
+    targeted = facts["targeted"]
+    assert isinstance(targeted, dict)
+    empty = [title for slug, title in targeted.items() if slug not in set(tables["recalls"]["subset"])]
+    if empty:
+        said.append(
+            f"No recall is told of {', '.join(f'“{title}”' for title in empty)}: no item of the study is about such a "
+            "group and was called so by all annotators."
+        )
     untested = tables["pair_tests"][tables["pair_tests"]["state"] == UNKNOWN]
     if len(untested):
         said.append(f"{counted(len(untested), 'comparison')} cannot be tested: {untested['reason'].iloc[0]}.")

@@ -120,6 +120,7 @@ def _facts(inputs: AgreementInputs, matrix: AnswerMatrix) -> dict[str, object]:
         "significance": settings.significance,
         "permutations": settings.permutations,
         "human_labels": list(settings.human_labels),
+        "targeted": {} if inputs.written else {slug: one.title for slug, one in settings.targeted.items()},
         "scorers": list(inputs.scorers),
         "zero_method": settings.similarity.zero_method,
         "show_texts": settings.show_texts,

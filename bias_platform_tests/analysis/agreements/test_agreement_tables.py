@@ -299,3 +299,12 @@ def test_where_judgements_name_no_groups_the_items_own_counts(tmp_path: Path) ->
     recalls = analyse_agreement(inputs, lambda _: None).tables["recalls"]
     assert set(recalls["items"]) == {sum(item % 4 == 0 and item % 3 == 0 for item in range(60))}
     assert set(recalls["recall"]) == {1.0}
+
+
+def test_a_declared_subset_without_items_is_said(tmp_path: Path) -> None:
+    catalog = catalog_of(("p1", "p2"), targeted={"owls": TargetedSubset(title="On owls", group="^owls$", label="Yes")})
+    people = pd.DataFrame([{"item": item, "label": "Yes", "target_groups": "women"} for item in range(30)])
+    inputs = laid_out(catalog, "golden", tmp_path, 30, lambda _s, _p, _t, items: ["Yes"] * len(items), people)
+    results = analyse_agreement(inputs, lambda _: None)
+    assert results.tables["recalls"].empty
+    assert any(message.startswith("No recall is told of “On owls”") for message in results.messages)
