@@ -2,41 +2,25 @@
 
 import math
 import numbers
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import duckdb
 import pandas as pd
 import typer
 
-from bias_platform.analysis.agreements.derivations import Deriving
-from bias_platform.analysis.agreements.inputs import Scorer
-from bias_platform.catalog import Catalog, load_catalog
-from bias_platform.catalog.agreement_settings import AgreementSettings
-from bias_platform.catalog.entries import TaskEntry
-from bias_platform.catalog.report_kinds import AGREEMENT
+from bias_platform.catalog import load_catalog
 from bias_platform.commands.sentences import CatalogOption, sentences
+from bias_platform.commands.traced_reports import Number, TracedRow, parsed_number, traced_row, traced_study
 from bias_platform.errors import UserError, counted
-from bias_platform.schemas.results_of_agreement import AGREEMENT_TABLES
-from bias_platform.storage import Lake, Manifest, read_table, verify_artifact
+from bias_platform.storage import Lake, read_table
 from bias_platform.storage.names import ITEMS
 from bias_platform.storage.paths import lake_root
 
-_SUFFIX = f"_{AGREEMENT}"
 _TOLERANCE = 1e-9
 
 
-class _Number(NamedTuple):
-    """Where a number stands."""
-
-    table: str
-    row: int
-    """from 1"""
-    column: str | None
-
-
 def trace(
-    report: Annotated[str, typer.Argument(help="<study>_agreement, or the study")],
+    report: Annotated[str, typer.Argument(help="the study, or <study>_agreement or <study>_regression")],
     number: Annotated[str, typer.Argument(help="<table>:<row>, as the page shows it; a column may follow: `.alpha`")],
     catalog: CatalogOption = None,
     items: Annotated[int, typer.Option(min=0, help="how many of the items behind it are listed")] = 10,
@@ -46,25 +30,23 @@ def trace(
     with sentences():
         chosen = load_catalog(catalog)
         lake = Lake(lake_root(), chosen.name)
-        study = _study(chosen, report)
-        manifest = verify_artifact(lake.report(study, AGREEMENT), f"reports/{study}{_SUFFIX}")
-        where = _number(number)
-        row = _row(lake, study, where)
-        for line in _lines(lake, study, manifest, where, row, items, show_texts):
+        where = parsed_number(number)
+        study, kind = traced_study(chosen, report, where)
+        for line in _lines(lake, study, traced_row(lake, study, kind, where), where, items, show_texts):
             typer.echo(line)
 
 
-def _lines(
-    lake: Lake, study: str, manifest: Manifest, where: _Number, row: pd.Series, items: int, show_texts: bool
-) -> list[str]:
-    rows = _run(lake, str(row["query"]))
-    deriving = _deriving(manifest)
-    again = deriving.derive(where.table, row, rows)
-    told = [f"{where.table}:{where.row} of reports/{study}{_SUFFIX}", *_said(row)]
-    told += ["", f"Statement, to be run by DuckDB in {lake.home}:", f"  {row['query']}", ""]
-    told += [f"It gives {counted(len(rows), 'row')}. Made again from them:", *_compared(row, again, where.column)]
-    apart = deriving.apart(where.table, row, rows)
-    return [*told, *_behind(lake, study, rows, apart, items, show_texts, deriving.task.answer != "option")]
+def _lines(lake: Lake, study: str, traced: TracedRow, where: Number, items: int, show_texts: bool) -> list[str]:
+    rows = _run(lake, traced.statement)
+    again = traced.remaker.derive(where.table, traced.row, rows)
+    told = [traced.title, *_said(traced.row)]
+    told += ["", f"Statement, to be run by DuckDB in {lake.home}:", f"  {traced.statement}", ""]
+    told += [
+        f"It gives {counted(len(rows), 'row')}. Made again from them:",
+        *_compared(traced.row, again, where.column),
+    ]
+    apart = traced.remaker.apart(where.table, traced.row, rows)
+    return [*told, *_behind(lake, study, rows, apart, items, show_texts, traced.written)]
 
 
 def _said(row: pd.Series) -> list[str]:
@@ -129,6 +111,8 @@ def _answer(record: dict[Any, Any], name: str, hide: bool) -> str:
     value = record[name]
     if value is None or pd.isna(value):
         return f"({record.get(f'{name}_outcome', 'none')})"
+    if isinstance(value, float):
+        return f"{value:.2f}"
     return f"({counted(len(str(value)), 'character')})" if hide else _one_line(str(value))
 
 
@@ -157,45 +141,3 @@ def _run(lake: Lake, query: str) -> pd.DataFrame:
                 f"the statement of this number cannot be run: {error}. A table it reads is missing or has changed; "
                 "materialize the study again"
             ) from None
-
-
-def _deriving(manifest: Manifest) -> Deriving:
-    settings = AgreementSettings.model_validate(manifest.parameters["study"]["agreement"])
-    task = TaskEntry.model_validate(manifest.parameters["task"])
-
-    def scorer(name: str) -> Scorer:
-        from bias_platform.models.text_similarity import text_scorer
-
-        return text_scorer(name, settings.similarity)
-
-    return Deriving(settings, task, scorer)
-
-
-def _row(lake: Lake, study: str, where: _Number) -> pd.Series:
-    path: Path = lake.report(study, AGREEMENT) / "tables" / f"{where.table}.parquet"
-    table = read_table(path, f"reports/{study}{_SUFFIX}")
-    if table.empty:
-        raise UserError(f"'{where.table}' has no row in this report: the study has nothing for it")
-    if not 1 <= where.row <= len(table):
-        raise UserError(f"'{where.table}' has {counted(len(table), 'row')}; give a row from 1 to {len(table)}")
-    if where.column is not None and where.column not in table:
-        raise UserError(f"'{where.table}' has no column '{where.column}'; it has: {', '.join(table.columns)}")
-    return table.iloc[where.row - 1]
-
-
-def _number(text: str) -> _Number:
-    table, _, rest = text.strip("[]# ").replace("-", ":", 1).partition(":")
-    row, _, column = rest.partition(".")
-    if table not in AGREEMENT_TABLES or not row.isdigit():
-        allowed = ", ".join(AGREEMENT_TABLES)
-        raise UserError(f"'{text}' is no number of a report; write <table>:<row>, e.g. alphas:17. Tables: {allowed}")
-    return _Number(table, int(row), column or None)
-
-
-def _study(catalog: Catalog, report: str) -> str:
-    study = report.removesuffix(_SUFFIX)
-    having = [slug for slug, entry in catalog.studies.items() if entry.agreement is not None]
-    if study not in having:
-        allowed = ", ".join(f"{slug}{_SUFFIX}" for slug in having) or "none: no study declares `agreement`"
-        raise UserError(f"there is no report '{report}' whose numbers can be traced; allowed: {allowed}")
-    return study

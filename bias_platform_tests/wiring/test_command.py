@@ -245,3 +245,24 @@ def test_price_of_what_is_answered_already(finished_workplace: Workplace) -> Non
         row = next(line for line in said.stdout.splitlines() if line.split()[:1] == [system])
         assert row.split()[1:4] == ["84", "84", "0"], row
     assert "would first make" not in said.stdout
+
+
+@pytest.mark.parametrize("number", ["control_contrasts:1", "persona_pairs:2", "persona_probabilities:1.probability"])
+def test_a_number_of_the_regression_is_made_again(finished_workplace: Workplace, number: str) -> None:
+    result = _run(finished_workplace, "trace", STUDY, number, "--items", "1")
+    assert result.exit_code == 0, result.stderr
+    assert "the same as published" in result.stdout
+    assert "Items on which the answers differ" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("spreads:1", "is no number of a report; write <table>:<row>"),
+        ("alphas:1", "'alphas' stands in no report"),
+        ("control_contrasts:9999", "give a row from 1 to"),
+        ("control_contrasts:1.gap", "has no column 'gap'"),
+    ],
+)
+def test_a_number_that_no_report_holds(finished_workplace: Workplace, number: str, expected: str) -> None:
+    assert expected in _sentence(_run(finished_workplace, "trace", STUDY, number))
