@@ -80,7 +80,7 @@ def test_from_a_backfill_to_the_posts_behind_the_headline(prepared: Workplace, u
     traced = _command(prepared, "trace", f"{STUDY}_agreement", number)
     assert traced.returncode == 0, traced.stdout + traced.stderr
     assert traced.stdout.startswith(f"{number} of {REPORTS[0]}\n")
-    assert "\n  the same as published\n" in traced.stdout
+    assert "\n  the same as published" in traced.stdout
     first, second = (float(found) for found in re.findall(r"^  (?:first|second): (\S+)$", traced.stdout, re.M))
     assert f"(alpha {first:.2f} and {second:.2f};" in headline
     _assert_posts_of_the_corpus(prepared, traced.stdout)
