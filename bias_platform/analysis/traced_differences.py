@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bias_platform.analysis.sql_text import literal
 from bias_platform.catalog.entries import TaskEntry
 from bias_platform.schemas.result_parts import LENIENT
 
@@ -59,14 +60,10 @@ class TracedDifferences:
     def _shares(self, row: Mapping[str, Any], persona: str) -> str:
         task = self.task
         lenient = row.get("reading") == LENIENT and task.positive_lenient
-        yes = ", ".join(map(_literal, task.positive_lenient if lenient else task.positive))
-        aside = f" AND answer NOT IN ({', '.join(map(_literal, task.set_aside))})" if task.set_aside else ""
+        yes = ", ".join(map(literal, task.positive_lenient if lenient else task.positive))
+        aside = f" AND answer NOT IN ({', '.join(map(literal, task.set_aside))})" if task.set_aside else ""
         return (
             f"SELECT item_id, avg(CASE WHEN answer IN ({yes}) THEN 1.0 ELSE 0.0 END) AS yes "
-            f"FROM read_parquet({_literal(self.part(str(row['system']), persona))}) "
+            f"FROM read_parquet({literal(self.part(str(row['system']), persona))}) "
             f"WHERE outcome = 'answered'{aside} AND replicate = 0 GROUP BY item_id"
         )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -178,15 +178,21 @@ def _study(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Proble
         yield from agreement_problems(catalog, study, place)
 
 
+def _placed_systems(study: StudyEntry, place: Field) -> Iterator[tuple[Field, str]]:
+    """Every system that a study names, with where."""
+    for index, system in enumerate(study.systems):
+        yield (*place, "systems", index), system
+    for index, group in enumerate(study.group_systems):
+        yield (*place, "group_systems", index, "system"), group.system
+
+
 def _engine_fits(catalog: Catalog, study: StudyEntry, place: Field) -> Iterator[Problem]:
     """Endpoints serve api models, and only they do; options can be scored only where there are some."""
-    for index, system in enumerate(study_systems(study)):
+    for where, system in _placed_systems(study, place):
         base = catalog.models.get(parse_system(system).base)
         served = endpoint_of(catalog, system) is not None
         if base is None or served == (study.engine.name == "openai"):
             continue
-        own = index < len(study.systems)
-        where = (*place, "systems", index) if own else (*place, "group_systems", index - len(study.systems))
         if base.kind == "api":
             yield Problem(where, f"'{system}' is an API model, which only engine.name: openai can ask")
         elif served:

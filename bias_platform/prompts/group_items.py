@@ -1,4 +1,4 @@
-"""Which of a study's items a system tuned on one group is asked about: those that its group's people judged."""
+"""The by-group test sets of a study: the items a system tuned on one group is asked about, with their labels."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,6 +7,9 @@ import pandas as pd
 
 from bias_platform.catalog.corpus_settings import LabelPolicy
 from bias_platform.errors import CorpusError
+from bias_platform.prompts.group_sets import group_test_set
+
+_COLUMNS = ("persona_id", "labels", "item_id", "label", "annotators")
 
 
 def group_key(persona: str, labels: str) -> str:
@@ -32,7 +35,7 @@ def group_items(
         labels: a table `Labels` of their corpus.
         personas: a table `Personas`.
         policies: the corpus's label policies.
-        groups: (persona, policy `within` an attribute of it).
+        groups: (persona, policy `within` an attribute of it); at least one.
 
     Returns:
         a table `GroupItems`, ordered by persona, policy (as given) and item.
@@ -45,15 +48,13 @@ def group_items(
     for persona, policy in dict.fromkeys(groups):
         within = policies[policy].within
         group = attributes[persona].get(within)
-        rows = labels[(labels["policy"] == policy) & (labels["group"] == group)]
-        chosen = items.loc[items["item_id"].isin(rows["item_id"]), "item_id"].drop_duplicates()
+        chosen = group_test_set(items, labels, policy, str(group), split=None)[["item_id", "label", "annotators"]]
         if chosen.empty:
             empty.append(f"'{group}' ({within}, persona '{persona}')")
-        parts.append(pd.DataFrame({"persona_id": persona, "labels": policy, "item_id": chosen}, dtype=object))
+        parts.append(chosen.assign(persona_id=persona, labels=policy)[list(_COLUMNS)])
     if empty:
         raise CorpusError(
             f"no item of the study has a label of {', '.join(empty)}: compare `attributes` of the persona with the "
             "corpus's annotators, or take more items"
         )
-    columns = ["persona_id", "labels", "item_id"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns, dtype=object)
+    return pd.concat(parts, ignore_index=True)

@@ -31,6 +31,34 @@ def change_figure(table: pd.DataFrame, axis: Axis, level: str) -> Figure | None:
     return _figure(table, ["from_system", "to_system"], axis, level)
 
 
+def difference_figure(table: pd.DataFrame, interval: str) -> Figure | None:
+    """Differences of probabilities by persona, a panel a system; None where there is nothing to plot.
+
+    Args:
+        table: system, persona_id, label, dimension, difference, lower, upper, significant.
+        interval: what the intervals are, for the legend.
+    """
+    if table.empty:
+        return None
+    panels = [
+        Panel(
+            str(system),
+            pd.DataFrame(
+                {
+                    "estimate": 100 * part["difference"],
+                    "lower": 100 * part["lower"],
+                    "upper": 100 * part["upper"],
+                    "filled": part["significant"],
+                }
+            ).set_index(part["persona_id"]),
+        )
+        for system, part in table.groupby("system", sort=False)
+    ]
+    filled = "significant after adjustment" if table["significant"].any() else ""
+    legend = Legend("percentage points", interval, filled=filled, hollow="not significant")
+    return forest_figure(rows_by_dimension(table), panels, legend)
+
+
 def _figure(table: pd.DataFrame, keys: list[str], axis: Axis, level: str) -> Figure | None:
     if table.empty:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from bias_platform.reports.formats import count, decimal, p_value, percent, points, span, text, yes_no
+from bias_platform.reports.formats import count, decimal, p_value, percent, points, span, text
 from bias_platform.reports.shared_columns import (
     ADJUSTED,
     DIFFERENCE,
@@ -12,6 +12,7 @@ from bias_platform.reports.shared_columns import (
     FROM,
     INTERVAL,
     SCOPE,
+    SIGNIFICANT,
     SIMULTANEOUS,
     SYSTEM,
     TO,
@@ -22,7 +23,6 @@ from bias_platform.reports.table_view import Column, TableView, one, two, view
 from bias_platform.schemas.results_of_intersections import BEYOND_THE_SUM, FOUR_CELLS
 
 Tables = Mapping[str, pd.DataFrame]
-_SIGNIFICANT = Column("Significant", one("significant", yes_no), numeric=False)
 
 
 def _wordings(tables: Tables) -> TableView:
@@ -59,7 +59,7 @@ def _spread_changes(tables: Tables) -> TableView:
 
 def _crossed(kind: str, what: str) -> Callable[[Tables], TableView]:
     columns = [SYSTEM, DIMENSION, Column(what, one("label", text), numeric=False)]
-    columns += [SCOPE, DIFFERENCE, INTERVAL, SIMULTANEOUS, ADJUSTED, _SIGNIFICANT]
+    columns += [SCOPE, DIFFERENCE, INTERVAL, SIMULTANEOUS, ADJUSTED, SIGNIFICANT]
 
     def make(tables: Tables) -> TableView:
         table = tables["crossed_contrasts"]
@@ -80,7 +80,7 @@ def _crossed_tests(tables: Tables) -> TableView:
         Column("df", two("f_df", "f_denominator_df", _degrees)),
         Column("p", one("p_value", p_value)),
         ADJUSTED,
-        _SIGNIFICANT,
+        SIGNIFICANT,
     ]
     return view("crossed_tests", tables["crossed_tests"], columns)
 

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bias_platform.reports.contrast_figures import rows_by_dimension
-from bias_platform.reports.figures.forest import Legend, Panel, forest_figure
+from bias_platform.reports.contrast_figures import difference_figure
 from bias_platform.reports.figures.number_grid import NumberGrid, number_grid_figure
 from bias_platform.reports.formats import count, p_value, percent, points, text, words, yes_no
 from bias_platform.reports.model_views import term_test_view
@@ -17,6 +16,7 @@ from bias_platform.reports.shared_columns import (
     DIMENSION,
     INTERVAL,
     PERSONA,
+    SIGNIFICANT,
     SYSTEM,
     log_odds_columns,
     unsigned_span,
@@ -27,7 +27,6 @@ from bias_platform.schemas.results_of_people import ERRORS_IN_WORDS, FALSE_ALARM
 from bias_platform.schemas.results_of_people import PERSONA as TOLD
 
 Tables = Mapping[str, pd.DataFrame]
-_SIGNIFICANT = Column("Significant", one("significant", yes_no), numeric=False)
 _WHAT = Column("Persona or group", one("label", text), numeric=False)
 
 
@@ -43,7 +42,7 @@ def _errors(kind: str) -> Callable[[Tables], TableView]:
         Column("Against the generic person, pp", one("difference", points)),
         INTERVAL,
         ADJUSTED,
-        _SIGNIFICANT,
+        SIGNIFICANT,
     ]
 
     def make(tables: Tables) -> TableView:
@@ -85,7 +84,7 @@ def _gaps(tables: Tables) -> TableView:
         DIFFERENCE,
         INTERVAL,
         ADJUSTED,
-        _SIGNIFICANT,
+        SIGNIFICANT,
         Column("of it, annotators", one("people_share", percent)),
     ]
     return view("people_gaps", table, [*columns, *log_odds_columns(table)])
@@ -103,7 +102,7 @@ def _distances(tables: Tables) -> TableView:
         INTERVAL,
         Column("p", one("p_value", p_value)),
         ADJUSTED,
-        _SIGNIFICANT,
+        SIGNIFICANT,
     ]
     return view("people_distances", tables["people_distances"], columns)
 
@@ -131,26 +130,7 @@ def error_figure(tables: Tables, kind: str) -> Figure | None:
 def people_figure(tables: Tables, level: str) -> Figure | None:
     """Systems told to be a persona against its people, a panel a system."""
     table = tables["people_gaps"]
-    table = table[table["source"] == TOLD]
-    if table.empty:
-        return None
-    panels = [
-        Panel(
-            str(system),
-            pd.DataFrame(
-                {
-                    "estimate": 100 * part["difference"],
-                    "lower": 100 * part["lower"],
-                    "upper": 100 * part["upper"],
-                    "filled": part["significant"],
-                }
-            ).set_index(part["persona_id"]),
-        )
-        for system, part in table.groupby("system", sort=False)
-    ]
-    filled = "significant after adjustment" if table["significant"].any() else ""
-    legend = Legend("percentage points", f"{level}, items and annotators", filled=filled, hollow="not significant")
-    return forest_figure(rows_by_dimension(table), panels, legend)
+    return difference_figure(table[table["source"] == TOLD], f"{level}, items and annotators")
 
 
 PEOPLE_VIEWS: dict[str, Callable[[Tables], TableView]] = {

@@ -11,6 +11,7 @@ from bias_platform.reports.contrast_figures import (
     Axis,
     change_figure,
     contrast_figure,
+    difference_figure,
     lacks_log_odds,
     rows_by_dimension,
 )
@@ -137,28 +138,7 @@ def _spreads(tables: Tables) -> Figure | None:
 
 
 def _baseline(tables: Tables, level: str) -> Figure | None:
-    table = tables["baseline_differences"]
-    if table.empty:
-        return None
-    panels = [
-        Panel(
-            str(system),
-            pd.DataFrame(
-                {
-                    "estimate": 100 * part["difference"],
-                    "lower": 100 * part["lower"],
-                    "upper": 100 * part["upper"],
-                    "filled": part["significant"],
-                }
-            ).set_index(part["persona_id"]),
-        )
-        for system, part in table.groupby("system", sort=False)
-    ]
-    filled = "significant after adjustment" if table["significant"].any() else ""
-    legend = Legend(
-        "percentage points", f"{level}, these wordings, paired by item", filled=filled, hollow="not significant"
-    )
-    return forest_figure(rows_by_dimension(table), panels, legend)
+    return difference_figure(tables["baseline_differences"], f"{level}, these wordings, paired by item")
 
 
 def _standing_out(table: pd.DataFrame) -> Figure | None:

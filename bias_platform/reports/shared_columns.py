@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from bias_platform.reports.formats import decimal, decimal_span, p_value, points, span, text, words
+from bias_platform.reports.formats import decimal, decimal_span, p_value, points, span, text, words, yes_no
 from bias_platform.reports.table_view import Column, one, two
 
 SYSTEM = Column("System", one("system", text), numeric=False)
@@ -19,6 +19,7 @@ SIMULTANEOUS = Column("Simultaneous", two("simultaneous_lower", "simultaneous_up
 BOUNDS = Column("Bounds", two("bound_low", "bound_high", span))
 FROM = Column("From", one("from_system", text), numeric=False)
 TO = Column("To", one("to_system", text), numeric=False)
+SIGNIFICANT = Column("Significant", one("significant", yes_no), numeric=False)
 
 
 def log_odds_columns(table: pd.DataFrame) -> list[Column]:

@@ -97,11 +97,13 @@ class Questions(_Table):
 
 
 class GroupItems(_Table):
-    """One row an item that systems tuned on a group are asked about, in the group's persona."""
+    """One row an item of a by-group test set: systems tuned on the group are asked about it in the group's persona."""
 
     persona_id: Series[str] = pa.Field(description="the group's persona")
     labels: Series[str] = pa.Field(description="label policy that labels the item for the group")
     item_id: Series[str] = pa.Field(description="the judged item")
+    label: Series[str] = pa.Field(description="what the policy makes of the group's judgements")
+    annotators: Series[int] = pa.Field(ge=1, description="people of the group the label rests on")
 
 
 class Predictions(_Table):

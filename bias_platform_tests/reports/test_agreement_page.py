@@ -1,6 +1,5 @@
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ from bias_platform.reports.agreement_figures import agreement_figures
 from bias_platform.reports.agreement_views import MOST, agreement_views
 from bias_platform.schemas.results_of_agreement import AGREEMENT_TABLES
 from bias_platform_tests.reports.made_agreement import Made, made_results
+from bias_platform_tests.reports.read_page import ReadPage
 
 HOSTILE = "<script>alert('x')</script> $\\alpha_1$ & \"b\""
 PROVENANCE = Provenance(
@@ -23,40 +23,6 @@ PROVENANCE = Provenance(
     parameters={"licence": "<i>unknown</i>"},
 )
 WIDE = {"gender": ("man", "woman", HOSTILE), "race": tuple(f"race {k}" for k in range(7))}
-
-
-class _Page(HTMLParser):
-    """Collects start tags and text, and checks that tags close."""
-
-    VOID = ("meta", "br", "img", "link", "path", "use", "rect", "line")
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.pieces: list[str] = []
-        self.feed(page)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.pieces.append(data)
-
-    @property
-    def text(self) -> str:
-        """All of it, spaces collapsed."""
-        return re.sub(r"\s+", " ", "".join(self.pieces))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +49,7 @@ def page(folder: Path) -> str:
 
 
 def test_the_page_is_one_file_without_scripts(page: str) -> None:
-    tags = _Page(page).found
+    tags = ReadPage(page).found
     assert not {name for name, _ in tags} & {"script", "link", "iframe", "img", "object", "embed", "form"}
     for _, attributes in tags:
         for key, value in attributes.items():
@@ -95,14 +61,14 @@ def test_the_page_is_one_file_without_scripts(page: str) -> None:
 
 
 def test_markup_in_labels_and_sentences_is_shown_not_obeyed(page: str) -> None:
-    text = _Page(page).text
+    text = ReadPage(page).text
     for said in (HOSTILE, "<b>The clearest</b>", "<b>man</b>", "<i>unknown</i>"):
         assert said in text
     assert "<script" not in page
 
 
 def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
-    tags = _Page(page).found
+    tags = ReadPage(page).found
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for name, attributes in tags:
@@ -120,8 +86,8 @@ def test_numbers_in_sentences_lead_to_their_rows(page: str, results: AgreementRe
     for nowhere in ("[alphas:9999]", "[nowhere:1]"):
         assert nowhere in page
         assert f">{nowhere}</a>" not in page
-    assert "and 1 row that sentences above name" in _Page(page).text
-    assert "bias-platform trace offence pair_tests:2 --catalog demo (or your catalog" in _Page(page).text
+    assert "and 1 row that sentences above name" in ReadPage(page).text
+    assert "bias-platform trace offence pair_tests:2 --catalog demo (or your catalog" in ReadPage(page).text
 
 
 def test_rows_on_the_page_are_the_rows_of_the_tables(page: str, folder: Path, results: AgreementResults) -> None:
@@ -164,7 +130,7 @@ def test_numbers_are_written_as_they_are(results: AgreementResults) -> None:
 def test_nothing_on_the_page_is_no_number(results: AgreementResults, page: str) -> None:
     assert results.tables["alphas"]["alpha"].isna().any()
     assert results.tables["pair_tests"]["p"].isna().any()
-    assert not re.search(r"\b(nan|NaN|NaT|None|inf)\b", " ".join(_Page(page).pieces))
+    assert not re.search(r"\b(nan|NaN|NaT|None|inf)\b", " ".join(ReadPage(page).pieces))
     assert "not defined: the two sides have no item in common" in page
 
 
@@ -206,7 +172,7 @@ def test_sections_are_there_only_where_there_is_something_to_show(page: str, tmp
     empty = {name: table.iloc[:0] for name, table in bare.tables.items() if name != "alphas"}
     write_agreement_report(replace(bare, tables={**bare.tables, **empty}), PROVENANCE, tmp_path)
     alone = (tmp_path / "report.html").read_text("utf-8")
-    _Page(alone)
+    ReadPage(alone)
     for name in closed:
         assert (f'<section id="{name}">' in alone) == (name == "alphas")
         assert (f'href="#{name}"' in alone) == (name == "alphas")
@@ -215,7 +181,7 @@ def test_sections_are_there_only_where_there_is_something_to_show(page: str, tmp
 def test_written_answers_are_told_as_such(tmp_path: Path) -> None:
     results = made_results(Made(systems=("seer",), measures=("chrf", "bleurt"), headline="Texts [similarities:1]."))
     write_agreement_report(results, PROVENANCE, tmp_path)
-    text = _Page((tmp_path / "report.html").read_text("utf-8")).text
+    text = ReadPage((tmp_path / "report.html").read_text("utf-8")).text
     for said in ("Wilcoxon’s signed-rank test", "Rank-biserial", "Kerby", "answers are written texts", "chrf, bleurt"):
         assert said in text
     for unsaid in ("Krippendorff", "McNemar", "Landis"):

@@ -1,6 +1,5 @@
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ from bias_platform.reports.regression_figures import regression_figures
 from bias_platform.reports.regression_views import regression_views
 from bias_platform.schemas.results import RESULT_TABLES
 from bias_platform_tests.analysis.simulated_study import Design, simulate_study
+from bias_platform_tests.reports.read_page import ReadPage
 
 HOSTILE = "<script>alert('x')</script> $\\alpha_1$ & \"b\""
 PROVENANCE = Provenance(
@@ -53,42 +53,8 @@ def page(folder: Path) -> str:
     return (folder / "report.html").read_text("utf-8")
 
 
-class _Tags(HTMLParser):
-    """Collects start tags, open tags and text."""
-
-    VOID = ("meta", "br", "img", "link", "path", "use", "rect", "line")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def _parsed(page: str) -> _Tags:
-    tags = _Tags()
-    tags.feed(page)
-    assert tags.open == []
-    return tags
-
-
 def test_the_page_is_one_file_without_scripts(page: str) -> None:
-    tags = _parsed(page)
+    tags = ReadPage(page)
     names = {name for name, _ in tags.found}
     assert not names & {"script", "link", "iframe", "img", "object", "embed", "form"}
     for _, attributes in tags.found:
@@ -100,7 +66,7 @@ def test_the_page_is_one_file_without_scripts(page: str) -> None:
 
 
 def test_markup_in_labels_is_shown_not_obeyed(page: str, results: RegressionResults) -> None:
-    text = " ".join(_parsed(page).text)
+    text = " ".join(ReadPage(page).pieces)
     assert HOSTILE in text
     assert "<img src=x onerror=alert(1)>" in text
     assert "<b>man</b>" in text
@@ -108,7 +74,7 @@ def test_markup_in_labels_is_shown_not_obeyed(page: str, results: RegressionResu
 
 
 def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
-    tags = _parsed(page)
+    tags = ReadPage(page)
     ids = [attributes["id"] for _, attributes in tags.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     for name, attributes in tags.found:
@@ -117,7 +83,7 @@ def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
 
 
 def test_headline_summary_and_every_caveat_are_said(page: str, results: RegressionResults) -> None:
-    text = re.sub(r"\s+", " ", " ".join(_parsed(page).text))
+    text = re.sub(r"\s+", " ", " ".join(ReadPage(page).pieces))
     for sentence in (results.headline, *results.summary):
         assert re.sub(r"\s+", " ", sentence) in text
     for said in (
@@ -169,7 +135,7 @@ def test_a_bare_study_makes_a_page(tmp_path: Path) -> None:
     results = analyse_study(replace(inputs, predictions=predictions, humans=None))
     write_regression_report(results, PROVENANCE.model_copy(update={"inputs": {}}), tmp_path)
     page = (tmp_path / "report.html").read_text("utf-8")
-    _parsed(page)
+    ReadPage(page)
     assert 'id="baseline"' not in page
     assert 'id="humans"' not in page
     assert 'id="changes"' not in page
@@ -239,7 +205,7 @@ def test_scores_have_a_section_that_says_what_they_are(tmp_path: Path, scoring: 
     results = analyse_study(simulate_study(design, 9, scoring).inputs)
     write_regression_report(results, PROVENANCE, tmp_path)
     page = (tmp_path / "report.html").read_text("utf-8")
-    _parsed(page)
+    ReadPage(page)
     assert 'id="scores"' in page
     assert said in re.sub(r"\s+", " ", page)
     assert (tmp_path / "plots" / "scored_changes.png").exists()

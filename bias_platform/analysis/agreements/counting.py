@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bias_platform.analysis.agreements.answer_matrix import NOT_ASKED, AnswerMatrix, CodeArray
+from bias_platform.analysis.agreements.answer_matrix import AnswerMatrix, CodeArray
 from bias_platform.analysis.agreements.inputs import AgreementInputs
 from bias_platform.catalog.entries import TaskEntry
 from bias_platform.schemas.results_of_agreement import BANDS
@@ -99,8 +99,3 @@ def _raw_agreement(found: PairwiseAlphas) -> npt.NDArray[Any]:
         eps = 0.5 / usable
         share = (found.observed_agreement - eps) / (1.0 - eps)
     return np.where(usable > 0, np.clip(share, 0.0, 1.0), np.nan)
-
-
-def known(codes: CodeArray) -> npt.NDArray[Any]:
-    """(columns,) how many items were asked and answered at all."""
-    return np.asarray((codes != NOT_ASKED).sum(axis=0))

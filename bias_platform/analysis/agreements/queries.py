@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bias_platform.analysis.agreements.answer_matrix import AnswerMatrix, Column
 from bias_platform.analysis.agreements.inputs import AgreementInputs
+from bias_platform.analysis.sql_text import literal
 from bias_platform.corpora.assembly import GROUP_SEPARATOR
 
 
@@ -37,25 +38,25 @@ class Queries:
 
     def subset(self, system: str, column: Column, group: str, label: str) -> str:
         """Answers about the items that are about a group and that all annotators label so."""
-        items = _literal(self.inputs.relative(self.inputs.questions_folder / "items.parquet"))
-        people = _literal(self.inputs.relative(self.inputs.corpus_folder / "annotations.parquet"))
-        matches = f"regexp_matches(coalesce(i.target_group, ''), {_literal(group)})"
+        items = literal(self.inputs.relative(self.inputs.questions_folder / "items.parquet"))
+        people = literal(self.inputs.relative(self.inputs.corpus_folder / "annotations.parquet"))
+        matches = f"regexp_matches(coalesce(i.target_group, ''), {literal(group)})"
         if "target_groups" in self.inputs.annotations:
-            split = f"string_split(a.target_groups, {_literal(GROUP_SEPARATOR)})"
-            matches = f"bool_and(len(list_filter({split}, lambda g: NOT regexp_matches(g, {_literal(group)}))) = 0)"
+            split = f"string_split(a.target_groups, {literal(GROUP_SEPARATOR)})"
+            matches = f"bool_and(len(list_filter({split}, lambda g: NOT regexp_matches(g, {literal(group)}))) = 0)"
         chosen = (
             f"SELECT i.item_id FROM read_parquet({items}) i JOIN read_parquet({people}) a USING (item_id) "
-            f"GROUP BY i.item_id, i.target_group HAVING bool_and(a.label = {_literal(label)}) AND {matches}"
+            f"GROUP BY i.item_id, i.target_group HAVING bool_and(a.label = {literal(label)}) AND {matches}"
         )
-        query = self._joined({"answer": (system, column)}, join=f"JOIN ({chosen}) c USING (item_id)")
-        return query.replace(" ORDER BY item_id", " WHERE t_answer.outcome <> 'failed' ORDER BY item_id")
+        asked = f"JOIN ({chosen}) c USING (item_id) WHERE t_answer.outcome <> 'failed'"
+        return self._joined({"answer": (system, column)}, join=asked)
 
     def again(self, system: str, repeat: str, column: Column) -> str:
         """Answers of a column and those to the same questions asked again."""
-        path = _literal(self.inputs.relative(self.inputs.repeats[system, repeat]))
+        path = literal(self.inputs.relative(self.inputs.repeats[system, repeat]))
         second = (
             f"SELECT item_id, answer, outcome FROM read_parquet({path}) "
-            f"WHERE persona_id = {_literal(column[0])} AND {self._rows(column)}"
+            f"WHERE persona_id = {literal(column[0])} AND {self._rows(column)}"
         )
         return self._joined(
             {"first": (system, column)},
@@ -65,8 +66,8 @@ class Queries:
 
     def table(self, name: str, where: dict[str, str], columns: str = "*") -> str:
         """Rows of another table of the same report."""
-        said = " AND ".join(f'"{column}" = {_literal(value)}' for column, value in where.items())
-        path = _literal(self.inputs.relative(self.inputs.report_folder / "tables" / f"{name}.parquet"))
+        said = " AND ".join(f'"{column}" = {literal(value)}' for column, value in where.items())
+        path = literal(self.inputs.relative(self.inputs.report_folder / "tables" / f"{name}.parquet"))
         return f"SELECT {columns} FROM read_parquet({path}) WHERE {said}"
 
     def _joined(self, columns: dict[str, tuple[str, Column]], more: str = "", join: str = "") -> str:
@@ -76,22 +77,19 @@ class Queries:
         }
         first, *others = parts
         chosen = [f't_{name}.answer AS "{name}", t_{name}.outcome AS "{name}_outcome"' for name in parts]
-        rest = " ".join(f"JOIN {parts[name]} t_{name} USING (item_id)" for name in others)
+        rest = [f"JOIN {parts[name]} t_{name} USING (item_id)" for name in others]
         select = ", ".join(["item_id", *chosen, *([more] if more else [])])
-        return f"SELECT {select} FROM {parts[first]} t_{first} {rest} {join} ORDER BY item_id".replace("  ", " ")
+        clauses = [f"SELECT {select} FROM {parts[first]} t_{first}", *rest, join, "ORDER BY item_id"]
+        return " ".join(clause for clause in clauses if clause)
 
     def _rows(self, column: Column) -> str:
-        wording = "template_id IS NULL" if column[1] is None else f"template_id = {_literal(column[1])}"
-        return f"{wording} AND option_order = {_literal(self.matrix.option_order)} AND replicate = 0"
+        wording = "template_id IS NULL" if column[1] is None else f"template_id = {literal(column[1])}"
+        return f"{wording} AND option_order = {literal(self.matrix.option_order)} AND replicate = 0"
 
     def _part(self, system: str, persona: str) -> str:
-        return f"read_parquet({_literal(self.inputs.relative(self.inputs.partitions[system, persona]))})"
+        return f"read_parquet({literal(self.inputs.relative(self.inputs.partitions[system, persona]))})"
 
     def _labels(self, policy: str, group: str | None) -> str:
-        path = _literal(self.inputs.relative(self.inputs.corpus_folder / "labels.parquet"))
-        of = '"group" IS NULL' if group is None else f'"group" = {_literal(group)}'
-        return f"SELECT item_id, label FROM read_parquet({path}) WHERE policy = {_literal(policy)} AND {of}"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        path = literal(self.inputs.relative(self.inputs.corpus_folder / "labels.parquet"))
+        of = '"group" IS NULL' if group is None else f'"group" = {literal(group)}'
+        return f"SELECT item_id, label FROM read_parquet({path}) WHERE policy = {literal(policy)} AND {of}"

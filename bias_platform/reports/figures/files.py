@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from bias_platform.reports.figures.style import plotting, to_png
 
-FORMATS = ("svg", "pdf", "png")
 _TRUE_TYPE = {"pdf.fonttype": 42}
 """Whole letters instead of drawings of them: journals ask for it, and the text can be searched."""
 
